@@ -1,0 +1,71 @@
+"""What the API's views share: the caller, their session, and the worker's hub."""
+
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from coach.database import DatabaseError
+from coach.errors import Refused
+from coach.live.hub import Hub
+from coach.models import Member
+from coach.rooms.access import Caller
+from coach.rooms.joining import membership
+
+
+class Unavailable(exceptions.APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "Temporarily unavailable"
+
+
+class Conflict(exceptions.APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "Not possible now"
+
+
+class SessionView(APIView):
+    """A view on one session; whoever has no place in it finds nothing there."""
+
+    def member_of(self, request: Request, session_id: UUID) -> Member:
+        caller: Caller = request.user  # type: ignore[assignment]
+        member = membership(caller, session_id, prefer=request.query_params.get("as", ""))
+        if member is None:
+            raise Http404
+        return member
+
+    def facilitator_of(self, request: Request, session_id: UUID) -> Member:
+        caller: Caller = request.user  # type: ignore[assignment]
+        member = membership(caller, session_id, prefer=Member.Role.FACILITATOR)
+        if member is None:
+            raise Http404
+        return member
+
+
+def hub_of(request: Request) -> Hub:
+    """This worker's hub; only the ASGI application has one."""
+    scope: dict[str, Any] = getattr(request._request, "scope", {})
+    hub = scope.get("state", {}).get("hub")
+    if hub is None:
+        raise Unavailable("This process serves no live sessions.")
+    return hub  # type: ignore[no-any-return]
+
+
+def run_live(work: Any, *args: Any, **kwargs: Any) -> Any:
+    """Run one of the live functions on the worker's loop, its errors as HTTP ones."""
+    try:
+        return async_to_sync(work)(*args, **kwargs)
+    except Refused as exc:
+        if exc.code == "not_found":
+            raise Http404 from exc
+        raise exceptions.ValidationError({exc.code: [exc.detail]}) from exc
+    except DatabaseError as exc:
+        raise Unavailable("The store does not answer; try again.") from exc
+
+
+def created(body: Any) -> Response:
+    return Response(body, status=status.HTTP_201_CREATED)

@@ -1,0 +1,48 @@
+"""Errors as RFC 9457 problem documents."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+
+from consent.errors import NotAllowed, UnknownSubject
+
+
+def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """The problem document for an error a client may cause; None lets others become a 500."""
+    if isinstance(exc, Http404 | UnknownSubject):
+        return _problem(status.HTTP_404_NOT_FOUND, "Not found", "There is nothing here for you.")
+    if isinstance(exc, PermissionDenied):
+        return _problem(status.HTTP_403_FORBIDDEN, "Forbidden", "You may not do this.")
+    if isinstance(exc, NotAllowed):
+        return _problem(status.HTTP_400_BAD_REQUEST, "Not allowed by policy", str(exc))
+    if not isinstance(exc, exceptions.APIException):
+        return None
+    headers = {}
+    if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(exc, exceptions.Throttled) and (wait := getattr(exc, "wait", None)):
+        headers["Retry-After"] = str(int(wait) + 1)
+    errors = exc.detail if isinstance(exc, exceptions.ValidationError) else None
+    detail = "The request does not fit; see errors." if errors else str(exc.detail)
+    return _problem(exc.status_code, str(exc.default_detail), detail, errors, headers)
+
+
+def _problem(
+    code: int,
+    title: str,
+    detail: str,
+    errors: Any = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": code,
+        "detail": detail,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    return Response(body, status=code, headers=headers, content_type="application/problem+json")

@@ -1,0 +1,85 @@
+"""The shapes of the REST interface."""
+
+import unicodedata
+from typing import Any
+
+from rest_framework import serializers
+
+from coach.live.frames import ACTIONS, MAX_TEXT, MODES, VERDICTS
+from coach.models import Session
+from safety.text import clean
+
+
+class SpeechField(serializers.CharField):
+    """Text people wrote: cleaned before its length is counted, and never half a character."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, str) and any(unicodedata.category(c) == "Cs" for c in data):
+            raise serializers.ValidationError("This holds half a character.")
+        return clean(super().to_internal_value(data)).strip()
+
+
+class ChoiceIn(serializers.Serializer[Any]):
+    purpose = serializers.SlugField()
+    fields = serializers.ListField(child=serializers.SlugField(), max_length=32)  # type: ignore[assignment]
+
+
+class JoinIn(serializers.Serializer[Any]):
+    code = serializers.CharField(max_length=12)
+    display_name = SpeechField(max_length=60)
+    goal = SpeechField(max_length=500, required=False, allow_blank=True, default="")
+    profile_note = SpeechField(max_length=1000, required=False, allow_blank=True, default="")
+    consent = ChoiceIn(many=True, required=False, default=list)
+
+
+class SessionIn(serializers.Serializer[Any]):
+    title = SpeechField(max_length=120)
+    playbook = serializers.UUIDField(required=False, allow_null=True, default=None)
+    mode = serializers.ChoiceField(choices=MODES, required=False, default="auto")
+    cooldown_s = serializers.IntegerField(min_value=0, max_value=3600, required=False, default=10)
+
+
+class SessionOut(serializers.ModelSerializer[Session]):
+    class Meta:
+        model = Session
+        fields = [
+            "id", "title", "join_code", "mode", "status", "killed", "cooldown_s",
+            "created_at", "ended_at",
+        ]  # fmt: skip
+
+
+class ControlIn(serializers.Serializer[Any]):
+    action = serializers.ChoiceField(choices=ACTIONS)
+    member = serializers.UUIDField(required=False, allow_null=True)
+    nudge = serializers.UUIDField(required=False, allow_null=True)
+    passage = serializers.UUIDField(required=False, allow_null=True)
+    mode = serializers.ChoiceField(choices=MODES, required=False)
+    text = SpeechField(max_length=MAX_TEXT, required=False, allow_blank=True)
+
+
+class FeedbackIn(serializers.Serializer[Any]):
+    verdict = serializers.ChoiceField(choices=VERDICTS)
+    text = SpeechField(max_length=MAX_TEXT, required=False, allow_blank=True)
+
+
+class SuggestionIn(serializers.Serializer[Any]):
+    session = serializers.UUIDField()
+    member = serializers.UUIDField(required=False, allow_null=True)
+    text = SpeechField(max_length=MAX_TEXT, required=False, allow_blank=True)
+    passage = serializers.UUIDField(required=False, allow_null=True)
+
+
+class WithdrawIn(serializers.Serializer[Any]):
+    purpose = serializers.SlugField()
+    fields = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.SlugField(), required=False, allow_null=True, default=None
+    )
+
+
+class EraseIn(serializers.Serializer[Any]):
+    confirm = serializers.BooleanField()
+
+    def validate_confirm(self, value: bool) -> bool:
+        if not value:
+            raise serializers.ValidationError("Erasing needs `confirm: true`.")
+        return value

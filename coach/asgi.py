@@ -1,0 +1,58 @@
+"""The ASGI application: pages and API by Django, sockets by Channels, engines by the lifespan."""
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coach.settings")
+
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import OriginValidator
+from django.conf import settings
+from django.urls import path
+
+from coach.engines import open_engines
+from coach.live.consumers import SessionConsumer
+from coach.live.hub import Hub
+from coach.live.origin import BearerOrOrigin
+
+consumer: Any = SessionConsumer.as_asgi()
+routes: Any = [path("ws/sessions/<uuid:session>/", consumer)]
+sockets = URLRouter(routes)
+by_protocol: Any = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": BearerOrOrigin(
+            bearer=sockets,
+            browser=OriginValidator(AuthMiddlewareStack(sockets), settings.ALLOWED_ORIGINS),
+        ),
+    }
+)
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await lifespan(scope, receive, send)
+    else:
+        await by_protocol(scope, receive, send)
+
+
+async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Open the engines before the first request; finish what runs before the last goodbye."""
+    await receive()
+    try:
+        async with open_engines() as engines:
+            hub = Hub(engines)
+            hub.start()
+            scope["state"]["hub"] = hub
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await hub.drain()
+    except Exception as exc:
+        await send({"type": "lifespan.startup.failed", "message": f"{type(exc).__name__}: {exc}"})
+        raise
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,104 @@
+"""Every engine of the live road, opened together on the loop that will use them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+
+from coach.database import Database, DatabaseError
+from coach.gateway.gateway import Gateway, Route
+from coach.live.deadline import Deadline
+from coach.live.log import EventLog
+from coach.live.room import Room
+from coach.nudges.prompt import canary
+from consent.keys import KeyRing
+from consent.vault import Vault
+from rag.embedding import Encoder, model_directory
+from rag.retrieval import Retrieval
+from safety import classifiers
+from safety.errors import RedactionFailed
+from safety.redaction import Redacted, Redactor
+
+REDACT_S = 0.25
+
+
+@dataclass(frozen=True)
+class Engines:
+    """What the road needs, each behind the adapter of its own app."""
+
+    database: Database
+    log: EventLog
+    vault: Vault
+    redactor: Redactor
+    classifiers: classifiers.Classifiers
+    retrieval: Retrieval
+    gateway: Gateway
+
+    @property
+    def recipient(self) -> str:
+        """Who a disclosure for coaching goes to, as the log names it."""
+        routes = self.gateway.routes
+        return ", ".join(f"{r.name}: {r.model}" for r in routes) if routes else "playbook"
+
+    def canary(self, organisation: UUID) -> str:
+        return canary(settings.SECRET_KEY, str(organisation))
+
+    async def redact(self, text: str, room: Room, deadline: Deadline) -> Redacted:
+        """The text with every entity masked by this session's pseudonyms.
+
+        Raises RedactionFailed, also when it takes too long: text that was not read through
+        does not travel.
+        """
+        try:
+            async with asyncio.timeout(min(REDACT_S, deadline.remaining_s())):
+                return await asyncio.to_thread(
+                    self.redactor.redact, text, key=room.key, roster=room.names
+                )
+        except TimeoutError as exc:
+            raise RedactionFailed("out of time") from exc
+
+
+def routes_from_settings() -> list[Route]:
+    env = settings.ENV
+    if not env.llm_base_url:
+        return []
+    return [
+        Route(
+            name="default",
+            base_url=env.llm_base_url,
+            model=env.llm_model,
+            api_key=env.llm_api_key.get_secret_value(),
+            structured=env.llm_structured,
+        )
+    ]
+
+
+@asynccontextmanager
+async def open_engines() -> AsyncIterator[Engines]:
+    """All engines, ready; closed in reverse order on leaving."""
+    async with AsyncExitStack() as stack:
+        database, vault_database = Database("default"), Database("vault")
+        for each in (database, vault_database):
+            await each.open()
+            stack.push_async_callback(each.close)
+        encoder, redactor, signals = await asyncio.gather(
+            asyncio.to_thread(lambda: Encoder.load(model_directory())),
+            asyncio.to_thread(Redactor.load),
+            asyncio.to_thread(classifiers.InProcess.load),
+        )
+        readers: classifiers.Classifiers = signals
+        if settings.TRITON_URL:
+            readers = classifiers.behind_triton(settings.TRITON_URL, signals)
+        gateway = await stack.enter_async_context(Gateway(routes_from_settings()))
+        yield Engines(
+            database=database,
+            log=EventLog(database),
+            vault=Vault(vault_database, KeyRing(settings.VAULT_KEY), unavailable=(DatabaseError,)),
+            redactor=redactor,
+            classifiers=readers,
+            retrieval=Retrieval(database, encoder, unavailable=(DatabaseError,)),
+            gateway=gateway,
+        )

@@ -1,0 +1,75 @@
+"""Every setting that the environment may give, typed and checked once at start."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Environment(BaseSettings):
+    """What an operator sets; `docs/configuration.md` is the same list in words.
+
+    Raises pydantic's ValidationError at start, naming each variable that is missing or off.
+    """
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+
+    debug: bool = Field(False, description="Django's debug pages; never in production")
+    demo: bool = Field(False, description="Load the demo and its published log-ins")
+    secret_key: SecretStr = SecretStr("")
+    vault_key: SecretStr = SecretStr("")
+    allowed_hosts: str = Field("", description="Comma-separated host names")
+    allowed_origins: str = Field("", description="Comma-separated full origins for sockets")
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    data_dir: Path = ROOT / ".data"
+
+    database_url: str = Field("", description="Empty: the embedded PostgreSQL")
+    database_name: str = Field("sidecoach", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    database_owner_url: str = Field("", description="Role that migrates; default: database_url")
+    vault_database_url: str = Field("", description="Empty: the schema `vault` of database_url")
+    vault_database_owner_url: str = ""
+    database_pool: int = Field(8, ge=1, le=100, description="Live connections per worker")
+
+    redis_url: str = ""
+    triton_url: str = Field("", description="host:port of Triton's gRPC; empty: in process")
+    embedding_model: str = ""
+    crisis_cards: Path | None = None
+
+    llm_base_url: str = Field("", description="OpenAI-compatible address; empty: playbook only")
+    llm_model: str = ""
+    llm_api_key: SecretStr = SecretStr("")
+    llm_structured: bool = Field(True, description="The model server takes a JSON schema")
+
+    nudge_ms: int = Field(650, ge=50, le=5000, description="Without a clause by then: a passage")
+    terminal_ms: int = Field(1300, ge=100, le=10000, description="Every road ends by then")
+    store_raw_text: bool = Field(False, description="Never in production: keeps unredacted words")
+    log_level: str = "INFO"
+    log_json: bool = True
+    language_code: str = "en"
+
+    @model_validator(mode="after")
+    def refuse_unsafe_production(self) -> Self:
+        """Outside demo and debug there is no default for a secret, and no shortcut."""
+        if self.debug or self.demo:
+            return self
+        named = {
+            "SECRET_KEY": self.secret_key.get_secret_value(),
+            "VAULT_KEY": self.vault_key.get_secret_value(),
+            "ALLOWED_HOSTS": self.allowed_hosts,
+        }
+        missing = [name for name, value in named.items() if not value]
+        if missing:
+            raise ValueError(
+                f"{', '.join(missing)} must be set (or DEMO=1 for a demonstration on this machine)"
+            )
+        if self.store_raw_text:
+            raise ValueError("STORE_RAW_TEXT is for development and is refused in production")
+        return self
+
+    @property
+    def embedded_database(self) -> bool:
+        return not self.database_url

@@ -1,0 +1,243 @@
+"""A client of the live protocol: what `rehearse`, the benches and the tests speak with."""
+
+import asyncio
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import httpx2
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+TERMINAL = frozenset({"nudge.done", "blocked", "escalated", "no_nudge", "cancelled", "error"})
+NOT_NUMBERED = frozenset({"nudge.start", "nudge.delta", "pong", "overloaded", "timing"})
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A way into a session: where its socket is, and the token that opens it."""
+
+    session: str
+    member: str
+    token: str = field(repr=False)
+    receipt: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Turn:
+    """One utterance and what came back for it."""
+
+    client_msg_id: str
+    sent_at: float
+    done: asyncio.Future[dict[str, Any]]
+    utterance: str = ""
+    first_ms: float | None = None
+    total_ms: float | None = None
+    terminals: list[dict[str, Any]] = field(default_factory=list)
+    deltas: list[str] = field(default_factory=list)
+
+
+class LiveClient:
+    """A member's socket. It resumes after `last_seq`, takes each number once, and in order.
+
+    `events` are the durable frames in their order; a gap asks the server to resume.
+    """
+
+    def __init__(self, url: str, ticket: Ticket) -> None:
+        self.url = f"{url.rstrip('/')}/ws/sessions/{ticket.session}/"
+        self.ticket = ticket
+        self.epoch = ""
+        self.last_seq = 0
+        self.welcome: dict[str, Any] = {}
+        self.events: list[dict[str, Any]] = []
+        self.passing: list[dict[str, Any]] = []
+        self.turns: dict[str, Turn] = {}
+        self.gaps = 0
+        self.resyncs = 0
+        self._by_utterance: dict[str, Turn] = {}
+        self._socket: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def open(self, *, as_role: str = "") -> None:
+        """Connect, and ask for what was missed since the last time."""
+        query = f"?as={as_role}" if as_role else ""
+        self._socket = await connect(
+            self.url + query,
+            additional_headers={"Authorization": f"Bearer {self.ticket.token}"},
+            max_size=2**22,
+            open_timeout=10,
+        )
+        self.welcome = json.loads(await self._socket.recv())
+        if not self.epoch:
+            self.epoch, self.last_seq = self.welcome["epoch"], self.welcome["seq"]
+        await self.send({"type": "resume", "epoch": self.epoch, "last_seq": self.last_seq})
+        self._reader = asyncio.create_task(self._read())
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reader
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def abort(self) -> None:
+        """Cut the connection as a lost network does: without a goodbye."""
+        if self._reader is not None:
+            self._reader.cancel()
+        if self._socket is not None:
+            self._socket.transport.abort()
+
+    async def send(self, frame: Mapping[str, Any]) -> None:
+        assert self._socket is not None
+        await self._socket.send(json.dumps(frame))
+
+    async def send_raw(self, data: str | bytes) -> None:
+        assert self._socket is not None
+        await self._socket.send(data)
+
+    async def say(self, text: str, *, client_msg_id: str | None = None) -> Turn:
+        """Send an utterance; await the turn's `done` for its terminal frame."""
+        key = client_msg_id or str(uuid.uuid4())
+        turn = self.turns.get(key) or Turn(
+            key, time.perf_counter(), asyncio.get_running_loop().create_future()
+        )
+        self.turns[key] = turn
+        await self.send({"type": "utterance", "client_msg_id": key, "text": text})
+        return turn
+
+    async def ask(self, text: str, *, timeout_s: float = 5.0) -> Turn:
+        """Say something and wait for its terminal frame; raises TimeoutError without one."""
+        turn = await self.say(text)
+        async with asyncio.timeout(timeout_s):
+            await asyncio.shield(turn.done)
+        return turn
+
+    async def until(self, kind: str, *, timeout_s: float = 5.0, seen: int = 0) -> dict[str, Any]:
+        """The first frame of this type after the first `seen` of them."""
+        limit = time.monotonic() + timeout_s
+        while time.monotonic() < limit:
+            found = [f for f in [*self.events, *self.passing] if f["type"] == kind]
+            if len(found) > seen:
+                return found[seen]
+            await asyncio.sleep(0.005)
+        raise TimeoutError(kind)
+
+    async def _read(self) -> None:
+        assert self._socket is not None
+        with contextlib.suppress(websockets.ConnectionClosed):
+            async for message in self._socket:
+                await self._take(json.loads(message))
+
+    async def _take(self, frame: dict[str, Any]) -> None:
+        now = time.perf_counter()
+        kind = frame["type"]
+        if "seq" in frame and kind not in ("welcome", "resync"):
+            if frame["seq"] <= self.last_seq:
+                # A stored outcome sent again answers a retry, though its number is old.
+                self._settle(frame, now)
+                return
+            if frame["seq"] > self.last_seq + 1:
+                self.gaps += 1
+                await self.send({"type": "resume", "epoch": self.epoch, "last_seq": self.last_seq})
+                return
+            self.last_seq = frame["seq"]
+            self.events.append(frame)
+        elif kind == "resync":
+            self.resyncs += 1
+            self.epoch, self.last_seq = frame["epoch"], frame["seq"]
+        else:
+            self.passing.append(frame)
+        self._settle(frame, now)
+
+    def _settle(self, frame: dict[str, Any], now: float) -> None:
+        """Attach a frame to the turn it answers."""
+        turn = self.turns.get(frame.get("client_msg_id", "")) or self._by_utterance.get(
+            frame.get("utterance") or ""
+        )
+        if turn is None:
+            return
+        kind = frame["type"]
+        if kind == "ack":
+            turn.utterance = frame["utterance"]
+            self._by_utterance[turn.utterance] = turn
+        elif kind == "nudge.start":
+            self._by_nudge_start(turn, now)
+        if kind not in TERMINAL or frame in turn.terminals:
+            return
+        turn.terminals.append(frame)
+        if turn.total_ms is None:
+            turn.total_ms = (now - turn.sent_at) * 1000
+            turn.first_ms = turn.first_ms or turn.total_ms
+        if not turn.done.done():
+            turn.done.set_result(frame)
+
+    def _by_nudge_start(self, turn: Turn, now: float) -> None:
+        if turn.first_ms is None:
+            turn.first_ms = (now - turn.sent_at) * 1000
+
+
+class RestError(Exception):
+    """The API said no; `status` and the problem document say why."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(f"{status}: {body}")
+        self.status = status
+        self.body = body
+
+
+@dataclass
+class Rest:
+    """The REST interface, as far as clients of sessions need it."""
+
+    http: httpx2.AsyncClient
+    token: str = field(default="", repr=False)
+
+    async def call(self, method: str, path: str, body: Any = None, *, token: str = "") -> Any:
+        bearer = token or self.token
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        # Joining sets a browser's cookie; this client is known by its tokens alone.
+        self.http.cookies.clear()
+        answer = await self.http.request(method, f"/api/v1/{path}", json=body, headers=headers)
+        is_json = "json" in answer.headers.get("content-type", "")
+        content = answer.json() if is_json else answer.text
+        if answer.status_code >= 400:
+            raise RestError(answer.status_code, content)
+        return content
+
+    async def join(
+        self, code: str, name: str, consent: Mapping[str, list[str]] | None = None, **about: str
+    ) -> Ticket:
+        chosen = await self.every_choice(code) if consent is None else consent
+        body = {
+            "code": code,
+            "display_name": name,
+            "consent": [{"purpose": p, "fields": f} for p, f in chosen.items()],
+            **about,
+        }
+        joined = await self.call("POST", "sessions/join", body)
+        return Ticket(joined["session"], joined["member"], joined["token"], joined["receipt"])
+
+    async def every_choice(self, code: str) -> dict[str, list[str]]:
+        notice = await self.call("GET", f"consent/notice/?code={code}")
+        return {p["key"]: [f["key"] for f in p["fields"]] for p in notice["purposes"]}
+
+
+@asynccontextmanager
+async def rest(base: str, token: str = "") -> AsyncIterator[Rest]:
+    """A REST client of the server at `base`, http or ws."""
+    address = base.replace("ws://", "http://").replace("wss://", "https://").rstrip("/")
+    async with httpx2.AsyncClient(base_url=address, timeout=15.0) as http:
+        yield Rest(http, token)

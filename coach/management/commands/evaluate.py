@@ -1,0 +1,84 @@
+"""Measure quality on labelled data, and fail when a threshold is missed."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+
+def _classifiers(data: Path) -> dict[str, Any]:
+    from safety.evaluation import classifiers
+
+    return classifiers(data)
+
+
+def _redaction(data: Path) -> dict[str, Any]:
+    from safety.evaluation import redaction
+
+    return redaction(data)
+
+
+def _redteam(data: Path) -> dict[str, Any]:
+    from safety.evaluation import redteam
+    from safety.jsonlines import read
+
+    files = sorted(data.glob("*.jsonl")) if data.is_dir() else [data]
+    return redteam(case for path in files for case in read(path, {"id": str}))
+
+
+def _retrieval(data: Path) -> dict[str, Any]:
+    from rag.evaluation import retrieval
+
+    return retrieval(data)
+
+
+SUITES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "classifiers": _classifiers,
+    "redaction": _redaction,
+    "redteam": _redteam,
+    "retrieval": _retrieval,
+}
+
+
+class Command(BaseCommand):
+    help = "Run an evaluation suite; exits 1 when a threshold in pyproject.toml is missed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("suite", choices=sorted(SUITES))
+        parser.add_argument("--data", type=Path, required=True)
+        parser.add_argument("--report", type=Path)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["data"].exists():
+            raise CommandError(f"{options['data']} does not exist")
+        report = SUITES[options["suite"]](options["data"])
+        text = json.dumps(report, indent=2, default=str)
+        if options["report"]:
+            options["report"].write_text(text + "\n", encoding="utf-8")
+        self.stdout.write(text)
+        missed = list(misses(report, thresholds(options["suite"])))
+        if missed:
+            raise CommandError("below threshold: " + "; ".join(missed))
+
+
+def thresholds(suite: str) -> dict[str, float]:
+    """The least each named figure may be, from `[tool.sidecoach.thresholds.<suite>]`."""
+    with (settings.BASE_DIR / "pyproject.toml").open("rb") as file:
+        tool = tomllib.load(file)["tool"]
+    return dict(tool.get("sidecoach", {}).get("thresholds", {}).get(suite, {}))
+
+
+def misses(report: dict[str, Any], least: dict[str, float]) -> list[str]:
+    """Each dotted figure of the report that is absent or too low."""
+    found = []
+    for name, bound in least.items():
+        value: Any = report
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if not isinstance(value, int | float) or value < bound:
+            found.append(f"{name} is {value}, at least {bound} is needed")
+    return found

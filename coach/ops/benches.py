@@ -1,0 +1,155 @@
+"""What `bench` measures: each returns a table of rows, with n, from real parts only."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import openai
+from openai import AsyncOpenAI
+
+from coach.demo.rehearsal import Line, quantiles, rehearse
+from coach.gateway.gateway import Gateway, Prompt, Route, schema
+from coach.live.client import LiveClient, rest
+from coach.live.deadline import Deadline
+
+Row = dict[str, Any]
+Say = Callable[[str], None]
+
+CALLS, AT_ONCE = 400, 10
+IDLE, TALKERS, RATE_PER_S, SECONDS = 200, 20, 20.0, 15
+
+
+async def pipeline(script: list[Line], url: str, token: str, say: Say) -> list[Row]:
+    """Frame to terminal and each stage, over real sockets, one session."""
+    async with rest(url, token) as api:
+        await rehearse(script[:10], api, url)
+        say(f"{len(script)} turns")
+        summary = (await rehearse(script, api, url)).summary()
+    rows = [
+        {"what": "frame to terminal", "n": summary["turns"], **summary["frame_to_terminal_ms"]},
+        {"what": "on the server", "n": summary["turns"], **summary["server_total_ms"]},
+    ]
+    rows += [{"what": f"stage {k}", **v} for k, v in summary["stages_ms"].items()]
+    return rows
+
+
+async def sockets(url: str, token: str, say: Say) -> list[Row]:
+    """Idle sockets beside members who talk at a fixed rate, whatever the answers do."""
+    async with rest(url, token) as api:
+        session = await api.call("POST", "sessions/", {"title": "Bench", "cooldown_s": 0})
+        code = session["join_code"]
+        consent = await api.every_choice(code)
+        tickets = [await api.join(code, f"Member {n}", consent) for n in range(TALKERS)]
+        say(f"{IDLE} idle, {TALKERS} talking, {RATE_PER_S:.0f} utterances/s for {SECONDS} s")
+        idle = [LiveClient(url, tickets[n % TALKERS]) for n in range(IDLE)]
+        talking = [LiveClient(url, ticket) for ticket in tickets]
+        try:
+            for client in idle + talking:
+                await client.open()
+            turns = []
+            began = time.perf_counter()
+            for n in range(int(RATE_PER_S * SECONDS)):
+                # Open loop: the next one is due when it is due.
+                await asyncio.sleep(max(0.0, began + n / RATE_PER_S - time.perf_counter()))
+                turns.append(await talking[n % TALKERS].say("I keep putting off the report"))
+            await asyncio.wait({t.done for t in turns}, timeout=10)
+        finally:
+            for client in idle + talking:
+                await client.close()
+    totals = [t.total_ms for t in turns if t.total_ms is not None]
+    return [
+        {
+            "what": f"{RATE_PER_S:.0f}/s beside {IDLE} idle sockets, frame to terminal",
+            "n": len(turns),
+            "answered": len(totals),
+            **quantiles(totals),
+        }
+    ]
+
+
+async def gateway(say: Say) -> list[Row]:
+    """What the gateway adds to the bare client, interleaved, upstream without any latency."""
+    body = json.dumps({"nudge": "What would done look like to you?", "cites": [1]})
+    async with await asyncio.start_server(_upstream(body), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}/v1"
+        bare = AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
+        prompt = Prompt(({"role": "user", "content": "I am stuck"},), passages=1)
+        times: dict[str, list[float]] = {"bare client": [], "gateway": []}
+        async with Gateway([Route("bench", url, "none", "")]) as ours:
+            for _ in range(CALLS // AT_ONCE):
+                times["bare client"] += await asyncio.gather(*(_bare(bare) for _ in range(AT_ONCE)))
+                times["gateway"] += await asyncio.gather(
+                    *(_ours(ours, prompt) for _ in range(AT_ONCE))
+                )
+        await bare.close()
+    say(f"{CALLS} calls each, {AT_ONCE} at once")
+    return [{"what": name, "n": len(spent), **quantiles(spent)} for name, spent in times.items()]
+
+
+async def _bare(client: openai.AsyncOpenAI) -> float:
+    began = time.perf_counter()
+    stream = await client.chat.completions.create(
+        model="none",
+        messages=[{"role": "user", "content": "I am stuck"}],
+        stream=True,
+        response_format={
+            "type": "json_schema",
+            "json_schema": {"name": "nudge", "strict": True, "schema": schema(1)},
+        },
+    )
+    async with stream:
+        async for _ in stream:
+            pass
+    return (time.perf_counter() - began) * 1000
+
+
+async def _ours(gateway: Gateway, prompt: Prompt) -> float:
+    began = time.perf_counter()
+    async with gateway.draft(prompt, deadline=Deadline.after_ms(5000)) as draft:
+        async for _ in draft:
+            pass
+    return (time.perf_counter() - began) * 1000
+
+
+def _upstream(body: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:
+    """A model server that answers at once, eight characters a chunk, and keeps connections."""
+    pieces = [body[at : at + 8] for at in range(0, len(body), 8)]
+    deltas: list[Row] = [{"delta": {"content": piece}, "finish_reason": None} for piece in pieces]
+    deltas.append({"delta": {}, "finish_reason": "stop"})
+    events = "".join(
+        "data: "
+        + json.dumps(
+            {
+                "id": "b", "object": "chat.completion.chunk", "created": 1, "model": "none",
+                "choices": [{"index": 0, **delta}],
+            }
+        )
+        + "\n\n"
+        for delta in deltas
+    )  # fmt: skip
+    content = (events + "data: [DONE]\n\n").encode()
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: "
+        + str(len(content)).encode()
+        + b"\r\n\r\n"
+    )
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                request = await reader.readuntil(b"\r\n\r\n")
+                length = next(
+                    int(line.split(b":")[1])
+                    for line in request.split(b"\r\n")
+                    if line.lower().startswith(b"content-length:")
+                )
+                await reader.readexactly(length)
+                writer.write(head + content)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            writer.close()
+
+    return answer

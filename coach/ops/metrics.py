@@ -1,0 +1,25 @@
+"""Prometheus metrics: bounded labels, no words. Names and buckets live here alone."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+MS = (1, 2, 5, 10, 20, 30, 50, 80, 120, 200, 300, 500, 650, 800, 1000, 1200, 1500, 3000)
+
+STAGE = Histogram(
+    "sidecoach_stage_ms", "Milliseconds of one stage of a road", ["stage"], buckets=MS
+)
+TERMINAL = Histogram(
+    "sidecoach_terminal_ms", "Frame to terminal event, milliseconds", ["outcome"], buckets=MS
+)
+FIRST_WORDS = Histogram(
+    "sidecoach_first_words_ms", "Frame to first released clause, milliseconds", ["source"],
+    buckets=MS,
+)  # fmt: skip
+OUTCOMES = Counter("sidecoach_utterances", "Utterances by terminal event", ["outcome", "reason"])
+NUDGES = Counter("sidecoach_nudges", "Nudges by source", ["source", "reason"])
+MODEL_CALLS = Counter("sidecoach_model_calls", "Calls to a route by outcome", ["route", "outcome"])
+FRAMES_REFUSED = Counter("sidecoach_frames_refused", "Client frames refused", ["code"])
+UNKNOWN_EVENTS = Counter("sidecoach_unknown_events", "Group events no handler knew")
+SOCKETS = Gauge("sidecoach_sockets", "Open sockets of this worker", ["role"])
+ROADS = Gauge("sidecoach_roads", "Utterances under way on this worker")
+FEEDBACK = Counter("sidecoach_feedback", "Verdicts on nudges", ["verdict"])
+ALERTS = Counter("sidecoach_alerts", "Alerts raised", ["kind"])

@@ -1,0 +1,16 @@
+from django.urls import path
+
+from coach import pages
+
+urlpatterns = [
+    path("", pages.landing, name="landing"),
+    path("join/", pages.join, name="join"),
+    path("sessions/<uuid:session_id>/", pages.room, name="room"),
+    path("sessions/<uuid:session_id>/my-data/", pages.my_data, name="my_data"),
+    path("console/", pages.console, name="console"),
+    path("console/<uuid:session_id>/", pages.board, name="board"),
+    path("offline/", pages.offline, name="offline"),
+    path("favicon.ico", pages.favicon),
+    path("manifest.webmanifest", pages.manifest, name="manifest"),
+    path("sw.js", pages.service_worker, name="service_worker"),
+]

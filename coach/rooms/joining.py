@@ -1,0 +1,110 @@
+"""Coming into a session, by code as a participant or by right as its facilitator."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Max
+
+from coach.models import FACILITATORS, Member, Session, Stream
+from coach.rooms.access import Caller, issue_token
+from consent import choices
+
+
+class CannotJoin(Exception):
+    """The code is unknown, or its session is over; which of the two is not told."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    member: Member
+    token: str
+    receipt: dict[str, Any]
+
+
+def join(
+    code: str,
+    *,
+    display_name: str,
+    consent: Mapping[str, Iterable[str]],
+    goal: str = "",
+    profile_note: str = "",
+) -> Joined:
+    """A new participant with exactly these choices. Raises CannotJoin, NotAllowed."""
+    session = Session.objects.filter(
+        join_code=code.strip().upper(), status=Session.Status.OPEN
+    ).first()
+    if session is None:
+        raise CannotJoin
+    with transaction.atomic(), transaction.atomic(using="vault"):
+        member = _seat(session, Member.Role.PARTICIPANT, display_name)
+        choices.admit(
+            member.id,
+            organisation_id=session.organisation_id,
+            session_id=session.id,
+            values={
+                "display_name": display_name,
+                "role": member.role,
+                "goal": goal,
+                "profile_note": profile_note,
+            },
+        )
+        choices.grant(member.id, consent)
+    return Joined(member, issue_token(member=member), choices.receipt(member.id))
+
+
+def membership(caller: Caller, session_id: UUID, *, prefer: str = "") -> Member | None:
+    """This caller's place in this session, made for a facilitator who opens it; None if foreign.
+
+    Somebody who is both (a facilitator trying the phone's view) is who `prefer` says.
+    """
+    joined = (caller.members or {}).get(session_id)
+    if joined is not None and prefer != Member.Role.FACILITATOR:
+        member = (
+            Member.objects.select_related("session")
+            .filter(id=joined, session_id=session_id, removed_at__isnull=True)
+            .first()
+        )
+        if member is not None:
+            return member
+    if caller.user is None or prefer == Member.Role.PARTICIPANT:
+        return None
+    session = Session.objects.facilitated_by(caller.user).filter(id=session_id).first()
+    if session is None:
+        return None
+    return seat_facilitator(session, caller.user)
+
+
+def seat_facilitator(session: Session, user: Any) -> Member:
+    """This log-in's place in the session, made on first use."""
+    seated = Member.objects.filter(
+        session=session, user=user, role=Member.Role.FACILITATOR, removed_at__isnull=True
+    ).first()
+    if seated is not None:
+        seated.session = session
+        return seated
+    name = user.get_full_name() or user.get_username()
+    return _seat(session, Member.Role.FACILITATOR, name, user=user)
+
+
+def _seat(session: Session, role: str, display_name: str, *, user: Any = None) -> Member:
+    for _ in range(5):
+        try:
+            with transaction.atomic():
+                last = session.members.aggregate(last=Max("number"))["last"] or 0
+                member = Member.objects.create(
+                    session=session,
+                    user=user,
+                    role=role,
+                    display_name=display_name,
+                    number=last + 1,
+                )
+                for audience in {member.audience, FACILITATORS}:
+                    Stream.objects.get_or_create(session=session, audience=audience)
+                Session.objects.filter(id=session.id).update(roster_version=F("roster_version") + 1)
+        except IntegrityError:
+            continue
+        return member
+    raise CannotJoin

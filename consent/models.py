@@ -1,0 +1,220 @@
+"""Who allowed what, and what left because of it. All of it lives in the vault's own schema."""
+
+import uuid
+from datetime import datetime
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Purpose(models.Model):
+    key = models.SlugField(_("key"), primary_key=True)
+    title = models.CharField(_("title"), max_length=120)
+    why = models.TextField(_("why"))
+    legal_basis = models.CharField(_("legal basis"), max_length=40, default="consent")
+    retention_days = models.PositiveIntegerField(_("kept for days"))
+    order = models.PositiveSmallIntegerField(_("order"), default=0)
+
+    class Meta:
+        verbose_name = _("purpose")
+        verbose_name_plural = _("purposes")
+        ordering = ["order", "key"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Field(models.Model):
+    key = models.SlugField(_("key"), primary_key=True)
+    title = models.CharField(_("title"), max_length=120)
+    why = models.TextField(_("why"))
+    special = models.BooleanField(_("special category"), default=False)
+    order = models.PositiveSmallIntegerField(_("order"), default=0)
+
+    class Meta:
+        verbose_name = _("field")
+        verbose_name_plural = _("fields")
+        ordering = ["order", "key"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class PolicyRule(models.Model):
+    """This field may serve this purpose, if the person agrees; without a rule it never may."""
+
+    purpose = models.ForeignKey(Purpose, models.CASCADE, related_name="rules")
+    field = models.ForeignKey(Field, models.CASCADE, related_name="rules")
+
+    class Meta:
+        verbose_name = _("policy rule")
+        verbose_name_plural = _("policy rules")
+        constraints = [
+            models.UniqueConstraint(fields=["purpose", "field"], name="consent_policy_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field_id} for {self.purpose_id}"
+
+
+class Notice(models.Model):
+    """The words a person saw when they chose; never edited, only followed by a new version."""
+
+    append_only = True
+
+    version = models.PositiveIntegerField(_("version"))
+    locale = models.CharField(_("language"), max_length=12, default="en")
+    title = models.CharField(_("title"), max_length=200)
+    text = models.TextField(_("text"))
+    digest = models.CharField(_("SHA-256 of what was shown"), max_length=64)
+    published_at = models.DateTimeField(_("published"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        ordering = ["-version", "locale"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "locale"], name="consent_notice_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} (version {self.version}, {self.locale})"
+
+
+class Subject(models.Model):
+    """A person as consent sees them: one participant in one session.
+
+    `epoch` rises with every change of their choices, so that work begun before can be told
+    from work begun after. `wrapped_key` opens their stored values; without it they are gone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation_id = models.UUIDField(_("organisation"), db_index=True)
+    session_id = models.UUIDField(_("session"), db_index=True)
+    epoch = models.BigIntegerField(_("epoch"), default=1)
+    wrapped_key = models.BinaryField(_("wrapped key"), null=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("subject")
+        verbose_name_plural = _("subjects")
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class RecordQuerySet(models.QuerySet["Record"]):
+    def live(self, *, at: datetime) -> "RecordQuerySet":
+        """Records that hold at this moment, where the policy still allows them."""
+        return self.filter(
+            Q(expires_at__isnull=True) | Q(expires_at__gt=at),
+            withdrawn_at__isnull=True,
+            granted_at__lte=at,
+            subject__erased_at__isnull=True,
+        )
+
+    def by_purpose(self) -> dict[str, list[str]]:
+        granted: dict[str, list[str]] = {}
+        for purpose, field in self.order_by("purpose", "field").values_list("purpose", "field"):
+            granted.setdefault(purpose, []).append(field)
+        return granted
+
+
+class Record(models.Model):
+    """One field granted for one purpose by one person, with the notice they read."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    subject = models.ForeignKey(Subject, models.CASCADE, related_name="records")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="+")
+    field = models.ForeignKey(Field, models.PROTECT, related_name="+")
+    notice = models.ForeignKey(Notice, models.PROTECT, related_name="+")
+    legal_basis = models.CharField(_("legal basis"), max_length=40, default="consent")
+    granted_at = models.DateTimeField(_("granted"))
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
+
+    objects = RecordQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("consent record")
+        verbose_name_plural = _("consent records")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject", "purpose", "field"],
+                condition=Q(withdrawn_at__isnull=True),
+                name="consent_record_one_live",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field_id} for {self.purpose_id}"
+
+
+class ConsentEvent(models.Model):
+    """Each change of a choice, for ever."""
+
+    append_only = True
+
+    subject_id = models.UUIDField(_("subject"), db_index=True)
+    action = models.CharField(
+        _("action"),
+        max_length=12,
+        choices=[("granted", _("granted")), ("withdrawn", _("withdrawn")), ("erased", _("erased"))],
+    )
+    purpose = models.SlugField(_("purpose"))
+    fields = ArrayField(models.SlugField(), verbose_name=_("fields"))
+    notice_version = models.PositiveIntegerField(_("notice version"), null=True)
+    epoch = models.BigIntegerField(_("epoch"))
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("consent event")
+        verbose_name_plural = _("consent events")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.purpose}"
+
+
+class Disclosure(models.Model):
+    """One logged release of fields: their names, never their values."""
+
+    append_only = True
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    subject_id = models.UUIDField(_("subject"), db_index=True)
+    purpose = models.SlugField(_("purpose"))
+    fields = ArrayField(models.SlugField(), verbose_name=_("fields"))
+    withheld = ArrayField(models.SlugField(), verbose_name=_("withheld"))
+    recipient = models.CharField(_("recipient"), max_length=120)
+    about = models.UUIDField(_("utterance"), null=True)
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("disclosure")
+        verbose_name_plural = _("disclosures")
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.purpose}: {', '.join(self.fields)}"
+
+
+class StoredValue(models.Model):
+    """A person's own words about themselves, sealed with their key."""
+
+    subject = models.ForeignKey(Subject, models.CASCADE, related_name="stored_values")
+    field = models.ForeignKey(Field, models.PROTECT, related_name="+")
+    sealed = models.BinaryField(_("sealed value"))
+
+    class Meta:
+        verbose_name = _("stored value")
+        verbose_name_plural = _("stored values")
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "field"], name="consent_value_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field_id} of {self.subject_id}"

@@ -1,0 +1,293 @@
+"""How good safety is, as plain reports: on labelled dev sets, and on our own red-team cases."""
+
+import asyncio
+import math
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safety.classifiers import InProcess, Signals
+from safety.classifiers.heads import EKMAN, EMOTIONS, SENTIMENT
+from safety.errors import GateClosed
+from safety.gate import Protected, release
+from safety.guardrails import WORKING_POINT, check_input
+from safety.redaction import Redactor
+from safety.training.corpus import read_rows
+
+Report = dict[str, Any]
+Row = Mapping[str, Any]
+
+_Z = 1.96
+_KEY = bytes(32)
+_CHANGE = {"change_talk": "change", "neutral_talk": "neutral", "sustain_talk": "sustain"}
+_GUIDING = {
+    "open_question": "question",
+    "closed_question": "question",
+    "reflection": "reflection",
+    "information": "therapist_input",
+}
+_BASIC = {
+    "open_question": "Q",
+    "closed_question": "Q",
+    "backchannel": "B",
+    "floor": "F",
+    "disruption": "D",
+}
+_OPEN, _CLOSED = frozenset({"qw", "qo"}), frozenset({"qy", "qr", "qrr"})
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share (E. B. Wilson, JASA 1927); (0, 1) when nothing was counted."""
+    if n == 0:
+        return 0.0, 1.0
+    share, spread = hits / n, _Z**2 / n
+    middle = share + spread / 2
+    reach = _Z * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    return max(0.0, (middle - reach) / (1 + spread)), min(1.0, (middle + reach) / (1 + spread))
+
+
+def macro_f1(wanted: Sequence[str], found: Sequence[str]) -> float:
+    """The mean F1 over the labels that occur on either side."""
+    labels = sorted({*wanted, *found})
+    return statistics.fmean(_f1(wanted, found, label) for label in labels) if labels else 0.0
+
+
+def _f1(wanted: Sequence[str], found: Sequence[str], label: str) -> float:
+    pairs = list(zip(wanted, found, strict=True))
+    hits = sum(one == other == label for one, other in pairs)
+    claims = sum(one == label for one in wanted) + sum(other == label for other in found)
+    return 2 * hits / claims if claims else 0.0
+
+
+def share(hits: int, n: int) -> Report:
+    """A share with its count and interval, ready for a report."""
+    low, high = wilson(hits, n)
+    return {"n": n, "right": hits, "share": round(hits / n, 4) if n else None,
+            "low": round(low, 4), "high": round(high, 4)}  # fmt: skip
+
+
+def classifiers(data_dir: Path, *, most_rows: int | None = None) -> Report:
+    """The signals model on every dev set, as `classify` reads it, and its times on one thread.
+
+    `most_rows` cuts each set to its first rows, for a quick look.
+    """
+    model = InProcess.load()
+    timer: list[float] = []
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        return list(read_rows(data_dir / f"{name}.dev.jsonl.gz"))[:most_rows]
+
+    def signals(row: Row, role: str | None = None) -> Signals:
+        started = time.perf_counter()
+        found = model.read_now(row["text"], previous=row.get("prev") or None, role=role)
+        timer.append(1000 * (time.perf_counter() - started))
+        return found
+
+    sets: Report = {}
+    _acts(sets, rows("acts/annomi"), rows("acts/mrda"), signals)
+    _emotions(sets, rows("emotion/goemotions"), signals)
+    dangers: tuple[tuple[str, str, frozenset[str]], ...] = (
+        ("toxicity/davidson", "toxicity", frozenset({"hate", "offensive"})),
+        ("toxicity/convabuse", "toxicity", frozenset({"abusive"})),
+        ("toxicity/civil", "toxicity", frozenset({"toxic"})),
+        ("selfharm/ailuminate", "self_harm", frozenset({"self_harm"})),
+        ("injection/injection", "injection", frozenset({"injection"})),
+    )
+    for name, danger, bad in dangers:
+        labelled = rows(name)
+        wanted = [str(not bad.isdisjoint(row["labels"])) for row in labelled]
+        found = [str(getattr(signals(row), danger) >= WORKING_POINT) for row in labelled]
+        sets[name] = {"n": len(wanted), "macro_f1": round(macro_f1(wanted, found), 4)}
+    times = sorted(timer)
+    return {
+        "suite": "classifiers",
+        "version": model.card.version,
+        "sets": sets,
+        "times_ms": {"p50": _quantile(times, 0.5), "p95": _quantile(times, 0.95)},
+    }
+
+
+def _acts(
+    sets: Report,
+    annomi: Sequence[Row],
+    mrda: Sequence[Row],
+    signals: Callable[..., Signals],
+) -> None:
+    for role, reading, other in (
+        ("therapist", _GUIDING, "other"),
+        ("client", _CHANGE, "neutral"),
+    ):
+        rows = [row for row in annomi if row["role"] == role]
+        found = [reading.get(signals(row, role).act, other) for row in rows]
+        wanted = [row["labels"][0] for row in rows]
+        sets[f"acts/annomi {role}"] = {
+            "n": len(rows),
+            "macro_f1": round(macro_f1(wanted, found), 4),
+        }
+    acts = [signals(row).act for row in mrda]
+    right = sum(_BASIC.get(act, "S") == row["basic"] for act, row in zip(acts, mrda, strict=True))
+    sets["acts/mrda"] = share(right, len(mrda))
+    forms = [(act, _form(row)) for act, row in zip(acts, mrda, strict=True) if _form(row)]
+    asked = [(act, form) for act, form in forms if act.endswith("_question")]
+    sets["acts/mrda open or closed"] = {
+        "n": len(asked),
+        "macro_f1": round(
+            macro_f1(
+                [form for _, form in asked], [act.removesuffix("_question") for act, _ in asked]
+            ),
+            4,
+        ),
+    }
+
+
+def _form(row: Row) -> str:
+    labels = set(row["labels"])
+    return "open" if labels & _OPEN else "closed" if labels & _CLOSED else ""
+
+
+def _emotions(sets: Report, rows: Sequence[Row], signals: Callable[..., Signals]) -> None:
+    answered = []
+    for row in rows:
+        emotions = signals(row).emotions
+        answered.append({label for label, score in emotions.items() if score >= WORKING_POINT})
+    wanted = [set(row["labels"]) for row in rows]
+    groups: Mapping[str, Mapping[str, Sequence[str]]] = {
+        "28": {label: (label,) for label in EMOTIONS},
+        "Ekman": EKMAN,
+        "sentiment": SENTIMENT,
+    }
+    for name, parts in groups.items():
+        scores = [
+            _f1(
+                [str(not one.isdisjoint(labels)) for one in wanted],
+                [str(not one.isdisjoint(labels)) for one in answered],
+                "True",
+            )
+            for labels in parts.values()
+        ]
+        sets[f"emotion/goemotions {name}"] = {
+            "n": len(rows),
+            "macro_f1": round(statistics.fmean(scores), 4),
+        }
+
+
+def redaction(data_dir: Path) -> Report:
+    """The redactor on the dev texts with planted identities: by token, with F2, and by type.
+
+    A token counts as taken when any of its characters was. Titles, ages and other dates that we
+    leave in on purpose are counted in `by_type` but are no miss in F2.
+    """
+    left_in = {"TITLE", "AGE", "DATE_TIME", "NRP"}
+    redactor = Redactor.load()
+    hits = misses = alarms = 0
+    by_type: dict[str, list[bool]] = defaultdict(list)
+    times: list[float] = []
+    for row in read_rows(data_dir / "ner/presidio_synth.dev.jsonl.gz"):
+        started = time.perf_counter()
+        entities = redactor.redact(row["text"], key=_KEY).entities
+        times.append(1000 * (time.perf_counter() - started))
+        for start, end, type_ in _tokens(row):
+            taken = any(one.start < end and start < one.end for one in entities)
+            if type_ and type_ not in left_in:
+                hits, misses = hits + taken, misses + (not taken)
+            elif type_ is None:
+                alarms += taken
+        for span in row["spans"]:
+            covered = sum(
+                max(0, min(one.end, span["end"]) - max(one.start, span["start"]))
+                for one in entities
+            )
+            by_type[span["label"]].append(covered >= 0.9 * (span["end"] - span["start"]))
+    precision, recall = hits / max(hits + alarms, 1), hits / max(hits + misses, 1)
+    f2 = 5 * precision * recall / max(4 * precision + recall, 1e-9)
+    times.sort()
+    return {
+        "suite": "redaction",
+        "tokens": {
+            "precision": round(precision, 4),
+            "recall": round(recall, 4),
+            "f2": round(f2, 4),
+        },
+        "by_type": {name: share(sum(one), len(one)) for name, one in sorted(by_type.items())},
+        "times_ms": {"p50": _quantile(times, 0.5), "p95": _quantile(times, 0.95)},
+    }
+
+
+def _tokens(row: Row) -> list[tuple[int, int, str | None]]:
+    """Each token's characters and its type, None outside entities."""
+    found: list[tuple[int, int, str | None]] = []
+    at = 0
+    for token, tag in zip(row["tokens"], row["tags"], strict=True):
+        start = row["text"].find(token, at)
+        if start < 0:
+            continue
+        at = start + len(token)
+        found.append((start, at, tag[2:] if tag != "O" else None))
+    return found
+
+
+def redteam(cases: Iterable[Row]) -> Report:
+    """Our own cases by kind, with Wilson intervals; false alarms counted apart from misses.
+
+    A case is {`id`, `kind`, `text`, `turns`?, `policy`} for the input guard (`policy` null for
+    text that must pass), {`id`, `kind`, `chunks`, `passages`?, `names`?, `canaries`?,
+    `prompt_lines`?, `policy`} for the output gate, or {`id`, `kind`, `text`, `names`?, `gone`,
+    `kept`?} for the redactor: words that must be gone, words that must stay.
+    """
+    model, redactor = InProcess.load(), Redactor.load()
+    by_kind: dict[str, list[bool]] = defaultdict(list)
+    wrong: list[Report] = []
+    attacks: list[bool] = []
+    harmless: list[bool] = []
+    for case in cases:
+        found = _outcome(case, model, redactor)
+        wanted = case.get("policy")
+        right = found == wanted
+        by_kind[case["kind"]].append(right)
+        (harmless if wanted is None else attacks).append(right)
+        if not right:
+            wrong.append({"id": case["id"], "kind": case["kind"], "wanted": wanted, "found": found})
+    return {
+        "suite": "redteam",
+        "attacks stopped for the right reason": share(sum(attacks), len(attacks)),
+        "harmless let through": share(sum(harmless), len(harmless)),
+        "by_kind": {kind: share(sum(one), len(one)) for kind, one in sorted(by_kind.items())},
+        "wrong": wrong,
+    }
+
+
+def _outcome(case: Row, model: InProcess, redactor: Redactor) -> str | None:
+    if "chunks" in case:
+        return asyncio.run(_gated(case))
+    if "gone" in case:
+        shown = redactor.redact(case["text"], key=_KEY, roster=case.get("names", ())).text
+        leaked = any(words in shown for words in case["gone"])
+        lost = any(words not in shown for words in case.get("kept", ()))
+        return "leaked" if leaked else "lost" if lost else None
+    signals = model.read_now(case["text"], role="participant")
+    return check_input(case["text"], signals, recent=case.get("turns", ())).policy
+
+
+async def _gated(case: Row) -> str | None:
+    async def draft() -> AsyncIterator[str]:
+        for chunk in case["chunks"]:
+            yield chunk
+
+    protected = Protected(
+        names=case.get("names", ()),
+        canaries=case.get("canaries", ()),
+        prompt_lines=case.get("prompt_lines", ()),
+    )
+    try:
+        async for _ in release(draft(), passages=case.get("passages", ()), protected=protected):
+            pass
+    except GateClosed as closed:
+        return closed.reason
+    return None
+
+
+def _quantile(ordered: Sequence[float], part: float) -> float:
+    return round(ordered[min(int(part * len(ordered)), len(ordered) - 1)], 3) if ordered else 0.0

@@ -1,0 +1,75 @@
+"""The input verdict: may a model see this utterance, and does a person have to?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from safety import rules
+from safety.classifiers.reading import Signals
+from safety.text import views
+
+Policy = Literal["self_harm", "violence", "injection", "toxicity", "off_topic", "unread"]
+
+WORKING_POINT = 0.5
+_RECENT_TURNS = 3
+_ESCALATED: frozenset[Policy] = frozenset({"self_harm", "violence"})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a model may see the text; `policy` says why not, `escalate` calls a person.
+
+    `reasons` name each rule (`rule:injection`) and signal (`signal:injection`) that spoke.
+    """
+
+    allowed: bool
+    policy: Policy | None
+    escalate: bool
+    reasons: tuple[str, ...]
+
+
+def check_input(text: str, signals: Signals | None, *, recent: Sequence[str] = ()) -> Verdict:
+    """Judge a text by rules on every way to read it, across turns, and by its signals.
+
+    Without signals the rules alone decide on danger, and anything else is `unread`: it reaches no
+    model. `recent` are this speaker's turns before it, oldest first; the last three count, and only
+    for what they spell together with this one. Not clinically validated.
+    """
+    reasons = [*_by_rule(text, recent), *_by_signal(signals)]
+    policies: tuple[Policy, ...] = ("self_harm", "violence", "injection", "toxicity", "off_topic")
+    for policy in policies:
+        if any(reason.endswith(f":{policy}") for reason in reasons):
+            return Verdict(False, policy, policy in _ESCALATED, tuple(reasons))
+    if signals is None:
+        return Verdict(False, "unread", False, ("signal:missing",))
+    return Verdict(True, None, False, ())
+
+
+def _by_rule(text: str, recent: Sequence[str]) -> list[str]:
+    readings = [view.text for view in views(text)]
+    spoken = " ".join([*recent[-_RECENT_TURNS:], text])
+    found = []
+    for danger in ("self_harm", "violence", "injection"):
+        here = any(rules.matches(danger, reading) for reading in readings)
+        if here or _completed(danger, spoken, recent):
+            found.append(f"rule:{danger}")
+    if rules.matches("off_topic", readings[0]):
+        found.append("rule:off_topic")
+    return found
+
+
+def _completed(danger: str, spoken: str, recent: Sequence[str]) -> bool:
+    """Whether this turn completes what the turns before it had only begun."""
+    earlier = " ".join(recent[-_RECENT_TURNS:])
+    return bool(recent) and rules.matches(danger, spoken) and not rules.matches(danger, earlier)
+
+
+def _by_signal(signals: Signals | None) -> list[str]:
+    if signals is None:
+        return []
+    scores = {
+        "self_harm": signals.self_harm,
+        "injection": signals.injection,
+        "toxicity": signals.toxicity,
+    }
+    return [f"signal:{name}" for name, score in scores.items() if score >= WORKING_POINT]

@@ -1,0 +1,6 @@
+"""Redaction: personal data out, stable placeholders in, before any text travels."""
+
+from safety.redaction.engine import Entity, Redacted, Redactor
+from safety.redaction.pseudonyms import PLACEHOLDER, placeholder, restore
+
+__all__ = ["PLACEHOLDER", "Entity", "Redacted", "Redactor", "placeholder", "restore"]

@@ -1,0 +1,194 @@
+"""Names, places and organisations that no roster holds, found by a small trained model.
+
+The encoder knows no capitals; each piece tells it instead, as its token type, whether its word
+begins with one. Speech that came without capitals is read all the same.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from safety.errors import RedactionFailed
+from safety.redaction.spans import Found
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+KINDS = ("NAME", "PLACE", "ORGANISATION", "ADDRESS")
+LABELS = 1 + 2 * len(KINDS)
+WINDOW_WORDS, OVERLAP_WORDS = 80, 16
+CLS, SEP = 101, 102
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]|_")
+_LETTER = re.compile(r"[^\W\d_]")
+_MOST_PIECES = 8
+_INNER_MARKS = frozenset("-&'’")
+_LONGEST_INITIAL = 2
+# Words that announce personal data look like names to the model where little else is said.
+_ANNOUNCERS = frozenset(
+    {
+        "dni",
+        "nie",
+        "nino",
+        "ssn",
+        "nhs",
+        "dob",
+        "iban",
+        "bic",
+        "cpf",
+        "bsn",
+        "pin",
+        "geboren",
+        "tel",
+    }
+)
+_LINKS = frozenset({"in", "at", "on", "and", "near", "from", "to", "the"})
+
+Floats = npt.NDArray[np.float32]
+
+
+def split_words(text: str) -> list[tuple[str, int, int]]:
+    """The words and marks of a text, each with its span."""
+    return [(found.group(), found.start(), found.end()) for found in _WORD.finditer(text)]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One window: ids and token types of its pieces, and where each word's first piece lies."""
+
+    ids: list[int]
+    types: list[int]
+    firsts: list[int]
+
+
+def encode(tokenizer: Any, words: Sequence[str]) -> Encoded:
+    """A window's pieces between the encoder's two marks; of a monstrous word the first eight."""
+    ids, types, firsts = [CLS], [0], []
+    for made, word in zip(
+        tokenizer.encode_batch(list(words), add_special_tokens=False), words, strict=True
+    ):
+        pieces = made.ids[:_MOST_PIECES] or [100]
+        firsts.append(len(ids))
+        ids += pieces
+        types += [int(word[:1].isupper())] * len(pieces)
+    return Encoded([*ids, SEP], [*types, 0], firsts)
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """Finds names in a text. Safe to share between threads."""
+
+    thresholds: tuple[float, ...]
+    _tokenizer: Any = field(repr=False)
+    _session: Any = field(repr=False)
+
+    @classmethod
+    def load(cls, folder: Path = WEIGHTS) -> "Tagger":
+        """The model in a folder; raises RedactionFailed when a file is missing or has changed."""
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        try:
+            described = json.loads((folder / "names.json").read_text("utf-8"))
+            for name, digest in described["sha256"].items():
+                if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+                    raise RedactionFailed(f"{name} is not the file that was measured")
+            if described["kinds"] != list(KINDS):
+                raise RedactionFailed("names.json lists other kinds")
+            thresholds = tuple(float(described["thresholds"][kind]) for kind in KINDS)
+        except (OSError, ValueError, KeyError) as exc:
+            raise RedactionFailed(f"no readable model of names in {folder.name}") from exc
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(
+            str(folder / "names.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return cls(thresholds, tokenizer, session)
+
+    def find(self, text: str) -> Iterator[Found]:
+        """The spans of each kind; windows of 80 words overlap by 16."""
+        if not _LETTER.search(text):
+            return
+        words = split_words(text)
+        chances = self.chances([word for word, _, _ in words])
+        yield from self._spans(words, chances)
+
+    def chances(self, words: Sequence[str]) -> Floats:
+        """(words, LABELS) shares that add up to one, from the window that sees a word best."""
+        found = np.zeros((len(words), LABELS), np.float32)
+        step = WINDOW_WORDS - OVERLAP_WORDS
+        for start in range(0, max(len(words) - OVERLAP_WORDS, 1), step):
+            window = self._window(words[start : start + WINDOW_WORDS])
+            lead = OVERLAP_WORDS // 2 if start else 0
+            found[start + lead : start + len(window)] = window[lead:]
+        return found
+
+    def _window(self, words: Sequence[str]) -> Floats:
+        made = encode(self._tokenizer, words)
+        ids = np.array([made.ids], np.int64)
+        scores: Floats = self._session.run(
+            ["scores"],
+            {
+                "input_ids": ids,
+                "attention_mask": np.ones_like(ids),
+                "token_type_ids": np.array([made.types], np.int64),
+            },
+        )[0][0][made.firsts]
+        if not np.isfinite(scores).all():
+            raise RedactionFailed("the model of names gave no numbers")
+        raised = np.exp(scores - scores.max(1, keepdims=True))
+        shares: Floats = raised / raised.sum(1, keepdims=True)
+        return shares
+
+    def _spans(self, words: Sequence[tuple[str, int, int]], chances: Floats) -> Iterator[Found]:
+        """Runs of words of one kind; a beginning label opens a new run, a mark cannot end one."""
+        kind_chances = chances[:, 1::2] + chances[:, 2::2]
+        run: list[int] = []
+        current = -1
+        for at in range(len(words)):
+            kind = self._kind(kind_chances[at])
+            begins = kind >= 0 and chances[at, 1 + 2 * kind] > chances[at, 2 + 2 * kind]
+            goes_on = bool(run) and kind == current and not begins
+            if kind >= 0 and not _belongs(words, at, KINDS[kind], within=goes_on):
+                kind, goes_on = -1, False
+            if run and not goes_on:
+                yield _found(words, run, current, kind_chances)
+                run = []
+            if kind >= 0:
+                run.append(at)
+                current = kind
+        if run:
+            yield _found(words, run, current, kind_chances)
+
+    def _kind(self, chances: Floats) -> int:
+        kind = int(chances.argmax())
+        return kind if chances[kind] >= self.thresholds[kind] else -1
+
+
+def _belongs(words: Sequence[tuple[str, int, int]], at: int, kind: str, *, within: bool) -> bool:
+    """Whether a word may stand in a run: no announcing word, and of marks only the usual ones."""
+    word = words[at][0]
+    if word[0].isalnum():
+        return word.lower() not in (_LINKS if kind == "ADDRESS" else _ANNOUNCERS)
+    initial = word == "." and at > 0 and len(words[at - 1][0]) <= _LONGEST_INITIAL
+    return within and (word in _INNER_MARKS or initial or (kind == "ADDRESS" and word == ","))
+
+
+def _found(
+    words: Sequence[tuple[str, int, int]], run: Sequence[int], kind: int, chances: Floats
+) -> Found:
+    """The span of a run, less the marks and the possessive at its end."""
+    last = max(at for at in run if words[at][0][0].isalnum())
+    word, _, end = words[last]
+    if word.lower().endswith(("'s", "’s")):
+        end -= 2
+    score = float(chances[list(run), kind].max())
+    return Found(words[run[0]][1], end, KINDS[kind], round(score, 4))

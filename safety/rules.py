@@ -1,0 +1,590 @@
+"""Local rules behind the classifiers: what a danger sounds like, and what only sounds like it.
+
+Not clinically validated. Every pattern is bounded, so a text is read in linear time. A rule finds
+the plain forms in any engine's absence; the classifier is there for what no rule foresees.
+"""
+
+import re
+from collections.abc import Sequence
+
+SELF_HARM = (
+    r"\bkill(?:ing)?\s+my\s?self\b",
+    r"\bkms\b",
+    (
+        r"\b(?:end|ending|take|taking|took)\s+(?:my\s+(?:own\s+)?life|it\s+all\s+(?:tonight"
+        r"|now|for\s+good))\b"
+    ),
+    r"\bmy\s+own\s+(?:death|life)\s+(?:to\s+end|ending|over)\b",
+    r"\bwant(?:ed|s)?\s+(?:my\s+life\s+)?to\s+(?:be\s+over|end\s+it\s+all|die)\b",
+    r"\bwanna\s+(?:die|be\s+dead|end\s+it\s+all)\b",
+    (
+        r"\bwant(?:ed)?\s+to\s+(?:be\s+dead|stop\s+(?:existing|being\s+alive)|not\s+(?:exist"
+        r"|be\s+alive))\b"
+    ),
+    r"\bwish\s+(?:that\s+)?i\s+(?:was|were)\s+(?:dead|never\s+born)\b",
+    r"\bwish\s+(?:that\s+)?i\s+had\s+never\s+been\s+born\b",
+    r"\b(?:rather|better\s+off)\s+(?:be\s+)?dead\b(?!\s+(?:than|last))",
+    (
+        r"\bbetter\s+off\s+(?:without\s+me\s*(?:$|[.!,;]|here|around|in\s+the\s+world)"
+        r"|if\s+i\s+(?:was|were)(?:n'?t|\s+not|\s+gone|\s+dead))"
+    ),
+    (
+        r"\bdo(?:n'?t|\s+not)\s+(?:really\s+)?(?:want|wish)\s+to\s+(?:live|be\s+alive|exist"
+        r"|wake\s+up|keep\s+living)\b(?!\s+(?:in|with|like|here|there|near|next|alone|out"
+        r"|under|so|off|at|by|on|this|that|from))"
+    ),
+    r"\bdont\s+wanna\s+(?:live|be\s+alive|exist|wake\s+up)\b",
+    r"\b(?:suicidal|suicide|suicid(?:e|al)\s+(?:thoughts?|plans?|notes?))\b",
+    (
+        r"\b(?:self[\s-]?harm(?:ing|ed)?|harm(?:ing|ed)?\s+my\s?self"
+        r"|hurt(?:ing)?\s+my\s?self\s+(?:on\s+purpose|again|so|right|tonight|badly|today))\b"
+    ),
+    (
+        r"\b(?:want|going|need|urge|like|plan|thinking|thought|thoughts)\s+(?:to|of"
+        r"|about)\s+(?:hurt(?:ing)?|cut(?:ting)?|harm(?:ing)?|burn(?:ing)?)\s+my\s?self\b"
+    ),
+    (
+        r"\b(?:cut|cutting|burn|burned|burning|scratch)\s+(?:my\s?self|my\s+(?:arms?|wrists?"
+        r"|legs?|skin|thighs?))\b(?!\s+(?:while|when\s+(?:cooking|i\s+was\s+cooking)|on\s+(?:a"
+        r"|the)\s+(?:can|tin|oven|stove)|cooking|shaving|some\s+slack))"
+    ),
+    (
+        r"\b(?:(?:i|to|about|of)\s+overdos(?:e|ed|ing)|(?:took|take|taken"
+        r"|taking)\s+an\s+overdose|hang(?:ing)?\s+my\s?self|slit\s+my|shoot\s+my\s?self"
+        r"|drown(?:ing)?\s+my\s?self)\b(?!\s+(?:of|on)\s+(?:information|caffeine|meetings"
+        r"|slides|sugar)|\s+in\s+(?:work|the\s+foot)|\s+the\s+foot)"
+    ),
+    (
+        r"\b(?:not|never|won'?t|don'?t\s+want\s+to)\s+wak(?:e|ing)\s+up\s*(?:again|anymore"
+        r"|any\s+more|tomorrow)?\s*(?:$|[.!,;])"
+    ),
+    (
+        r"\b(?:swallow(?:ed)?|took|take|taken|taking)\s+(?:all|every|a\s+lot\s+of"
+        r"|too\s+many)\s+(?:the\s+|my\s+|of\s+(?:my|the)\s+)?(?:pills?|tablets?|meds|medication)\b"
+    ),
+    (
+        r"\b(?:jump(?:ing)?|step(?:ping)?)\s+(?:off|from|in\s+front\s+of)\s+(?:a"
+        r"|the)\s+(?:bridge|roof|building|train|balcony|car|bus|tube)\b"
+    ),
+    r"\bno(?:thing|\s+reason)\s+(?:left\s+)?to\s+(?:live|stay|be\s+here|be\s+alive)(?:\s+for)?\b",
+    (
+        r"\b(?:no|don'?t\s+see\s+(?:a|any))\s+(?:point|reason|sense)\s+(?:in|to"
+        r"|of)\s+(?:living|being\s+alive|staying\s+alive|going\s+on\s+living|live)\b"
+    ),
+    r"\b(?:ways?|how)\s+to\s+(?:die|kill\s+my\s?self|end\s+my\s+life|end\s+it\s+all)\b",
+    r"\b(?:painless|least\s+painful)\s+(?:way|method|death)\b",
+    r"\b(?:done|tired\s+of)\s+(?:living|being\s+alive)\s*(?:$|[.!,;]|and|i)",
+    (
+        r"\b(?:kill(?:ing)?\s+(?:herself|himself|themsel(?:f|ves))|(?:end|take|took"
+        r"|taking)\s+(?:her|his|their)\s+(?:own\s+)?life|(?:she|he|they)\s+(?:wants?"
+        r"|wanted)\s+to\s+die|doesn'?t\s+want\s+to\s+(?:live|be\s+alive)|cutting\s+(?:herself"
+        r"|himself|themsel(?:f|ves)))\b"
+    ),
+    (
+        r"\b(?:giving\s+away\s+(?:all\s+)?my\s+things|said\s+my\s+goodbyes"
+        r"|saying\s+my\s+goodbyes|written\s+(?:the|my)\s+(?:goodbye\s+)?letters?\s+already"
+        r"|everyone\s+would\s+be\s+(?:better|happier)\s+without\s+me)\b"
+    ),
+    # Plain, further forms
+    (
+        r"\brather\s+be\s+dead\b|\bdecided\s+to\s+die\b|\b(?:being|i'?m\s+already"
+        r"|if\s+i\s+(?:was|were))\s+dead\b"
+    ),
+    r"\b(?:start(?:ed)?|been|keep|kept|am|i'm|by)\s+cutting\s*(?:again|$|[.!,;])",
+    (
+        r"\b(?:plan(?:ning|ned)?|think(?:ing)?\s+about|imagin(?:e|ing))\s+my\s+own\s+(?:death"
+        r"|funeral|suicide)\b"
+    ),
+    r"\bdo(?:ing)?\s+something\s+(?:stupid\s+|bad\s+)?to\s+my\s?self\b|\bdisappear\s+and\s+die\b",
+    (
+        r"\b(?:can'?t|cannot|don'?t\s+trust\s+my\s?self\s+to)\s+(?:keep\s+my\s?self\s+safe"
+        r"|stay\s+(?:alive|safe))\b"
+    ),
+    (
+        r"\b(?:want(?:ing|ed)?|urges?|going|need(?:ing)?|trying|tried|ways?)\s+to\s+(?:hurt"
+        r"|cut|harm|burn|kill)\s+my\s?self\b"
+    ),
+    (
+        r"\bswallow(?:ed)?\s+(?:everything|all|the\s+whole|every)\b|\b(?:count|collect|sav"
+        r"|hoard|stockpil)(?:e|ing|ed)?\s+(?:up\s+)?(?:the\s+|my\s+)?(?:pills|tablets|meds)\b"
+    ),
+    (
+        r"\bstanding\s+on\s+(?:the|a)\s+(?:roof|bridge|ledge|edge)\b"
+        r"|\b(?:in\s+front\s+of\s+(?:a|the)\s+(?:train|bus|truck|lorry|tube)"
+        r"|into\s+(?:oncoming\s+)?traffic|let\s+go\s+of\s+the\s+(?:steering\s+)?wheel"
+        r"|the\s+platform\s+edge)\b"
+    ),
+    (
+        r"\bholding\s+(?:a|the)\s+(?:blade|razor)\b|\b(?:hide|cover|covering|hiding)\s+(?:the"
+        r"|my)\s+(?:cuts|scars|arms)\b|\bgoodbye\s+(?:letter|note)s?\b"
+    ),
+    (
+        r"\b(?:might|may|will|could|going\s+to|wants?\s+to)\s+(?:hurt|harm|kill)\s+(?:him|her"
+        r"|them)sel(?:f|ves)\b|\b(?:is|how\s+much|dose|amount)\b.{0,30}\blethal\b"
+        r"|\blethal\s+(?:dose|amount)\b"
+    ),
+    # Veiled, where the words leave little else
+    (
+        r"\bi\s+(?:won'?t|will\s+not)\s+be\s+a\s+burden\b|\ba\s+burden\s+to\s+(?:everyone|everybody"
+        r"|my\s+family|them\s+all|all\s+of\s+them)\b"
+    ),
+    (
+        r"\bno\s+reason\s+for\s+me\s+to\s+(?:be\s+here|live|go\s+on|stay)\b"
+        r"|\bwhy\s+(?:i\s+should|should\s+i)\s+(?:keep\s+)?(?:breathing|living"
+        r"|go\s+on\s+living|stay\s+alive)\b"
+    ),
+    (
+        r"\bdisappear\s+(?:and\s+never\s+come\s+back|for\s+good|for\s*ever|from\s+(?:this"
+        r"|the)\s+(?:world|earth))\b"
+    ),
+    (
+        r"\b(?:think\w*|thought)\s+(?:about|of)\s+not\s+being\s+(?:around|here|alive)\b"
+        r"|\b(?:notice|care|better|easier|happier|matter)\s+if\s+i\s+(?:just\s+)?(?:wasn'?t"
+        r"|weren'?t|were\s+not|was\s+gone|were\s+gone|died|disappeared)\b(?!\s+(?:at|in|on"
+        r"|there))"
+    ),
+    (
+        r"\bsorry\s+when\s+i'?m\s+gone\b|\bsoon\b.{0,40}\bi'?ll\s+be\s+gone\s*(?:$|[.!;])"
+        r"|\bthe\s+world\s+(?:would(?:n'?t)?|won'?t)\s+(?:miss\s+me"
+        r"|be\s+better\s+(?:off\s+)?without\s+me)\b"
+    ),
+    (
+        r"\bi(?:'?m|\s+am|\s+feel\s+like)\s+(?:such\s+)?a\s+waste\s+of\s+(?:space|oxygen|air"
+        r"|life)\b|\b(?:the\s+)?pain\s+(?:would|will)\s+(?:end|stop)\s+if\s+i\b"
+    ),
+    (
+        r"\bwant\s+(?:it|everything|all\s+of\s+it|the\s+pain)\s+(?:all\s+)?to\s+(?:stop|end"
+        r"|be\s+over)\s*(?:$|[.!;]|,?\s*(?:for\s+good|for\s*ever|all\s+of\s+it))"
+    ),
+    (
+        r"\b(?:don'?t|do\s+not)\s+want\s+to\s+see\s+(?:another|the\s+next)\s+(?:morning|day"
+        r"|sunrise)\b|\bif\s+i\s+(?:didn'?t|did\s+not|never)\s+w[ao]ke\s+up\b"
+        r"|\bgo\s+to\s+sleep\s+and\s+(?:not|never)\s+wake\b"
+    ),
+    (
+        r"\b(?:tired\s+of|done\s+with)\s+(?:life|living|being\s+alive|being\s+a\s+person"
+        r"|existing)\b|\blost\s+(?:the|my)\s+will\s+to\s+(?:live|go\s+on|keep\s+going)\b"
+        r"|\bdon'?t\s+want\s+(?:any\s+)?help,?\s+i\s+want\s+it\s+to\s+be\s+over\b"
+    ),
+    (
+        r"\b(?:only|one)\s+(?:one\s+)?way\s+(?:left\s+)?(?:out|to\s+(?:make\s+(?:it"
+        r"|the\s+pain)|end\s+(?:it|the\s+pain)))\b.{0,12}\b(?:stop|is\s+(?:death|dying))\b"
+        r"|\bgiv(?:e|ing|en)\s+(?:away\s+)?(?:all\s+)?my\s+(?:things|belongings"
+        r"|stuff)\b.{0,30}\bwon'?t\s+need\b"
+    ),
+    # German, French, Spanish, Italian, Portuguese, Dutch, Polish, Turkish, Russian
+    (
+        r"\b(?:ich\s+will|möchte)\s+(?:nicht\s+mehr\s+leben|sterben|tot\s+sein)"
+        r"|\bmich\s+um(?:zu)?bringen\b|\bmir\s+das\s+leben\s+nehmen\b|\bselbstmord\b"
+        r"|\bsuizid\w*|\bmich\s+(?:selbst\s+)?(?:ritzen|verletzen)\b|\bich\s+ritze\s+mich\b"
+        r"|\bnicht\s+mehr\s+leben\b"
+    ),
+    (
+        r"\bje\s+(?:veux|voudrais)\s+(?:mourir|en\s+finir)\b|\bme\s+(?:suicider|tuer"
+        r"|faire\s+du\s+mal)\b|\bje\s+ne\s+veux\s+plus\s+vivre\b"
+    ),
+    (
+        r"\b(?:me\s+)?quiero\s+(?:morir(?:me)?|matarme)\b|\bsuicidarme\b"
+        r"|\bno\s+quiero\s+(?:seguir\s+)?vivi(?:r|endo)\b|\bquitarme\s+la\s+vida\b"
+    ),
+    (
+        r"\bvoglio\s+(?:morire|uccidermi|farla\s+finita)\b|\bnon\s+voglio\s+più\s+vivere\b"
+        r"|\bsuicidarmi\b|\bquero\s+(?:morrer|me\s+matar)\b|\bnão\s+quero\s+mais\s+viver\b"
+    ),
+    (
+        r"\bik\s+wil\s+(?:niet\s+meer\s+leven|dood)\b|\bzelfmoord\b|\bchcę\s+(?:umrzeć"
+        r"|się\s+zabić)\b|\bölmek\s+istiyorum\b|\bintihar\b|хочу\s+умереть"
+        r"|не\s+хочу\s+(?:больше\s+)?жить|покончить\s+с\s+собой"
+    ),
+)
+
+# Said of work, hunger or a joke; or said to rule self-harm out; or about other people's work.
+NOT_SELF_HARM = (
+    r"\b(?:don'?t|do\s+not|didn'?t|never)\s+want(?:ed)?\s+to\s+die\b",
+    r"\b(?:not|never|hate\s+to|don'?t\s+want\s+to|didn'?t\s+want\s+to)\s+be\s+a\s+burden\b",
+    r"\b(?:career|political|commercial|social|professional|financial)\s+suicide\b",
+    (
+        r"\bsuicide\s+(?:mission|squad|prevention|hotline|awareness|training|watch\s+list)\b"
+        r"|\b(?:presentation|pitch|demo|meeting|release|project"
+        r"|it)\s+was\s+(?:pure\s+)?suicide\b"
+    ),
+    r"\b(?:not|never\s+been|isn'?t|am\s+not|wasn'?t)\s+(?:actively\s+)?suicidal\b",
+    (
+        r"\bnever\s+(?:hurt|harm|kill|cut)\s+my\s?self\b|\b(?:not|never"
+        r"|no\s+longer)\s+(?:thinking|thought|think|planning|going)\s+(?:of|about"
+        r"|to)\s+(?:harm|hurt|kill|cut)\w*\s+my\s?self\b"
+    ),
+    (
+        r"\b(?:wanted|want)\s+to\s+(?:harm|hurt"
+        r"|kill)\s+my\s?self\s+and\s+i\s+could\s+(?:honestly\s+)?say\s+no\b"
+    ),
+    (
+        r"\b(?:so|such|how)\s+(?:bored|embarrass\w+|awkward|ashamed|boring"
+        r"|funny)\b[^.!?]{0,40}\b(?:want(?:ed)?\s+to\s+die|die)\b"
+    ),
+    (
+        r"\bwant(?:ed)?\s+to\s+die\s+(?:of|from|laughing)\b|\bdie\s+(?:of|from)\s+(?:shame"
+        r"|laughter|laughing|boredom|embarrassment)\b"
+    ),
+    (
+        r"\brather\s+(?:die|be\s+dead|kill\s+my\s?self)\s+than\s+(?:sing|dance|wear|eat"
+        r"|do\s+another|present|call|sit|attend|use|write|go\s+to)\b"
+    ),
+    (
+        r"\bkill(?:ing)?\s+my\s?self\s+(?:over|with|for|to\s+(?:finish|meet|get|make|hit"
+        r"|deliver))\s+(?:this|the|that|a|an|my|these|work|deadlines?|slides?|reports?)\b"
+    ),
+    (
+        r"\b(?:workshop|training|session|course|guidance|policy|policies|leaflet|novel|book"
+        r"|film|movie|article|statistics|paper|module)\b[^.!?]{0,60}\b(?:self[\s-]?harm"
+        r"|suicid\w+)"
+    ),
+    (
+        r"\b(?:self[\s-]?harm|suicid\w+)\b[^.!?]{0,60}\b(?:workshop|training|guidance|policy"
+        r"|policies|leaflet|novel|book|film|movie|article|statistics|helpline|module)\b"
+    ),
+    r"\bwant(?:ed)?\s+to\s+stop\s+(?:smoking|drinking|vaping)\b",
+)
+
+VIOLENCE = (
+    (
+        r"\b(?:i'?m\s+going\s+to|i\s+will|i'?ll|i\s+want\s+to|gonna|i\s+could)\s+(?:kill"
+        r"|murder|stab|shoot|strangle|beat\s+up|beat|hurt|attack)\s+(?:him|her|them|you"
+        r"|someone|somebody|everyone|everybody|my\s+\w+|this\s+guy|that\s+\w+)\b"
+    ),
+    (
+        r"\b(?:bring(?:ing)?|brought|buy(?:ing)?|bought|got|have|taking|take)\s+(?:a|my"
+        r"|the)\s+(?:gun|knife|pistol|rifle|weapon|machete)\s+(?:to|into|tomorrow|with\s+me"
+        r"|and\s+(?:he|she|they|i)|for\s+(?:him|her|them))\b"
+    ),
+    (
+        r"\b(?:shoot|blow)\s+(?:up\s+)?(?:the|this|my)\s+(?:school|office|building|place"
+        r"|company|church|mosque|synagogue)\b"
+    ),
+    r"\b(?:build|make|making|building)\s+(?:a|an)\s+(?:pipe\s+)?(?:bomb|explosive)\b",
+    (
+        r"\b(?:he|she|they|you)(?:'ll|\s+will)\s+(?:pay\s+for\s+(?:it|this)\s+with"
+        r"|regret\s+ever|not\s+(?:live|survive|see\s+tomorrow))"
+    ),
+    r"\bbreak\s+(?:his|her|your|their)\s+(?:neck|legs?|arms?|bones|jaw)\b",
+    r"\b(?:punch|smash|kick)\s+(?:him|her|you|them)\s+(?:in|on)\s+the\s+(?:face|head|mouth)\b",
+    r"\bi\s+know\s+where\s+(?:you|he|she|they)\s+lives?\b",
+    (
+        r"\b(?:hit|hits|beats?|beat|chok(?:es|ed)|punche[sd]|threaten(?:s"
+        r"|ed))\s+me\b(?!\s+(?:to|at|by|in|that|like|hard|up\s+about"
+        r"|with\s+(?!(?:his|her|their|a|the)\s+(?:fists?|hands?|belt|stick|bottle|knife"
+        r"|gun|weapon)\b))\b)"
+    ),
+    (
+        r"\bich\s+(?:bringe|werde)\s+(?:ihn|sie|dich|euch)\s+um(?:bringen)?\b"
+        r"|\bje\s+vais\s+(?:le|la|te|les)\s+tuer\b|\b(?:lo|la|te|los)\s+voy\s+a\s+matar\b"
+    ),
+)
+NOT_VIOLENCE = (
+    (
+        r"\b(?:kill|murder|beat|shoot|strangle|hurt)\s+(?:them|him|her|you|everyone"
+        r"|someone)\s+(?:with\s+kindness|at\s+(?:chess|tennis|cards|golf|ping\s?pong"
+        r"|their\s+own\s+game)|an?\s+(?:mail|e-?mail|message|note|text)|to\s+it"
+        r"|in\s+(?:the\s+)?(?:game|chess|quiz|race))"
+    ),
+    r"\b(?:could|would|will)\s+(?:kill|murder)\s+(?:me|you|him|her|them)\s+(?:for|if|when)\b",
+    (
+        r"\bhurt\s+(?:my|his|her|their|your|anyone'?s|somebody'?s|someone'?s)\s+(?:feelings"
+        r"|back|knee|leg|arm|wrist|ankle|shoulder|chances|career|pride|team'?s?\s+feelings)\b"
+    ),
+    (
+        r"\bdo(?:n'?t|\s+not)\s+want\s+to\s+hurt\b|\bwithout\s+hurting\b|\bnot\s+(?:going\s+to"
+        r"|want\s+to)\s+hurt\b|\bi'?ll\s+hurt\s+(?:him|her|them|someone|somebody)\s+(?:if|when"
+        r"|by|with)\s+(?:i|my)\b"
+    ),
+    (
+        r"\b(?:beat|shoot)\s+(?:my|the)\s+(?:record|deadline|time|best|score|video|photo|film"
+        r"|target|competition)\b|\bi\s+want\s+to\s+beat\s+(?:my|him|her|them|you)\s+(?:own|at"
+        r"|to|in|record)"
+    ),
+    r"\bbreak\s+(?:a|my|your)\s+legs?\b[!.]?\s*(?:out\s+there|tomorrow|on\s+stage)",
+)
+
+_FORGET = (
+    r"(?:ignore|disregard|forget|override|overrule|bypass|skip|drop|neglect|cancel|erase"
+    r"|discard|set\s+aside)"
+)
+_ALL = (
+    r"(?:\s+(?:all|any|every|everything|each|of|the|these|those|your|my|our|previous|prior"
+    r"|earlier|above|preceding|former|initial|original|existing|current|other|past|old|safety"
+    r"|system|hidden|what|that|came|was|said|and|following|configured|developer'?s?"
+    r"|coach'?s?)){1,7}"
+)
+_ORDERS = (
+    r"(?:instructions?|directions?|prompts?|rules|guidelines?|guidance|guardrails?|directives?"
+    r"|commands?|orders|context|polic(?:y|ies)|programming|restrictions?|constraints?"
+    r"|safeguards?|filters?|settings?|training)"
+)
+_HIDDEN = (
+    r"(?:(?:system|hidden|initial|original|secret|internal|developer|starting|setup|full|exact"
+    r"|confidential|base|first)\s+){1,3}(?:prompts?|instructions?|messages?|rules|guidelines"
+    r"|context|configuration|config|settings?|text|directives?|policy)"
+)
+_TELL = (
+    r"(?:print|show|reveal|repeat|output|display|tell|give|write|leak|share|expose|dump|quote"
+    r"|recite|read|list|return|send|translate|encode|summari[sz]e|spell|say|copy|paste"
+    r"|disclose|describe|provide)"
+)
+INJECTION = (
+    rf"\b{_FORGET}{_ALL}\s+{_ORDERS}\b(?!\s+(?:my|his|her|their|our)\b)",
+    (
+        rf"\b{_FORGET}\s+(?:all|everything|anything)\s+(?:(?:that\s+)?(?:came|was|is|were)\s+"
+        rf"|you\s+(?:were|have\s+been|got)\s+)?(?:above|before\s+this|previously|told"
+        rf"|said\s+so\s+far|up\s+to\s+now)\b"
+    ),
+    rf"\b{_FORGET}\s+(?:the\s+)?(?:above|playbook|aforementioned)\b",
+    rf"\b{_TELL}\b(?:\s+\w+){{0,6}}?\s+(?:your|the|its)\s+{_HIDDEN}",
+    rf"\b(?:what|which)\s+(?:is|are|was|were|does|do)\s+(?:your|the)\s+{_HIDDEN}",
+    (
+        rf"\b{_TELL}\s+(?:me\s+|us\s+)?(?:all\s+)?(?:of\s+)?your\s+(?:prompt|instructions"
+        rf"|rules|guidelines|configuration|directives)\b(?!\s+(?:for|to)\s+(?:the"
+        rf"|this)\s+(?:exercise|game|workshop|round))"
+    ),
+    (
+        r"\brepeat\s+(?:everything|all|the\s+(?:words|text|lines?"
+        r"|sentences?))(?:\s+\w+){0,3}?\s+(?:above|before|verbatim|preceding)\b"
+    ),
+    (
+        r"\byou\s+are\s+(?:now|no\s+longer|from\s+now\s+on)\s+(?:a\s+|an\s+|the\s+|my\s+|in\s+"
+        r"|called\s+|bound\s+|limited\s+|restricted\s+)?(?:dan\b|evil|unrestricted|unfiltered"
+        r"|uncensored|jailbroken|free|developer\s+mode|bound|restricted|limited|another"
+        r"|different|hacker|coach|assistant|ai\b|bot\b|model|root|admin)"
+    ),
+    (
+        r"\b(?:act|pretend|behave|respond|answer|roleplay|role-play|talk"
+        r"|speak)\s+(?:as\s+(?:if|though)|like|to\s+be|as)\s+(?:you\s+(?:have|had|are"
+        r"|were)\s+)?(?:an?\s+|the\s+)?(?:no\s+(?:rules|filters?|restrictions?|guidelines"
+        r"|limits)|without\s+(?:any\s+)?(?:rules|filters?|restrictions?|guidelines|limits)"
+        r"|unrestricted|unfiltered|uncensored|jailbroken|freed|dan\b|evil\s+(?:ai|twin"
+        r"|assistant)|ai\s+(?:without|that\s+has\s+(?:no|escaped))|raw\s+model)"
+    ),
+    (
+        r"\b(?:without|no|free\s+of|lift(?:ed)?|remove|disable|turn\s+off|deactivate"
+        r"|switch\s+off)\s+(?:any\s+|all\s+|your\s+|the\s+)*(?:restrictions?|filters?"
+        r"|guardrails?|content\s+polic(?:y|ies)|safety\s+(?:settings?|filters?|rules|measures)"
+        r"|ethical\s+(?:guidelines|limits)|limitations?)\b(?=.{0,80}\b(?:answer|respond|reply"
+        r"|assistant|ai|bot|model|mode|you|continue|comply|prompt)\b|[.!]?\s*$)"
+    ),
+    (
+        r"\b(?:developer|debug|god|jailbreak|dan|admin(?:istrator)?|root|maintenance|sudo"
+        r"|opposite|unrestricted)\s+mode\s+(?:on|enabled|activated|unlocked)\b|\b(?:enter"
+        r"|enable|activate|switch\s+(?:in)?to|you\s+are\s+in"
+        r"|go\s+into)\s+(?:the\s+)?(?:developer|debug|god|jailbreak|dan|unrestricted|sudo"
+        r"|opposite)\s+mode\b"
+    ),
+    (
+        r"\bdo\s+anything\s+now\b|\bjailbr(?:eak|oken)\s+(?:yourself|the\s+(?:ai|model"
+        r"|assistant)|prompt)"
+    ),
+    (
+        r"(?:^|\n|[.!?\"\]]\s)\s*(?:#+\s*)?(?:\[|<|\()?\s*(?:system|assistant"
+        r"|developer)\s*(?:\]|>|\))?\s*(?::|\bmessage\s*:|override\b|\boverride\s*:)\s*\S"
+    ),
+    (
+        r"<\|(?:im_start|im_end|system|endoftext|user|assistant)\|>|\[/?INST\]|<</?SYS>>"
+        r"|</?(?:system|instructions?)>|\[/?(?:system|inst)\]"
+    ),
+    (
+        r"\b(?:note|message|instructions?|attention|important|notice)\s*(?:to|for)\s*(?:the"
+        r"|any|all|an)?\s*(?:ai|assistant|model|chatbot|chat\s?bot|bot|llm|language\s+models?"
+        r"|ai\s+systems?|agents?)\b"
+    ),
+    (
+        r"\b(?:ai|assistant|model|chatbot|llm|language\s+model|bot)s?\b[^.!?\n]{0,60}\b(?:must"
+        r"|should|has\s+to|have\s+to|needs?\s+to|shall)\s+(?:ignore|disregard|obey|reveal"
+        r"|output|reply\s+only|state\s+that|tell\s+the\s+user|not\s+mention"
+        r"|include\s+the\s+(?:phrase|link|text))\b"
+    ),
+    r"\bif\s+you\s+(?:are|'re)\s+(?:an?\s+)?(?:ai|language\s+model|llm|chatbot|assistant|bot)\b",
+    (
+        r"\b(?:mark|set|record|treat|register)\s+(?:my\s+|the\s+|all\s+)?consents?\s+(?:as"
+        r"|to)\s+(?:granted|given|true|yes)\b|\bconsent\s+(?:is"
+        r"|has\s+been)\s+(?:hereby\s+)?granted\s+for\s+(?:all|every)"
+    ),
+    (
+        r"\b(?:give|send|show|tell|print|list)\s+(?:me\s+)?(?:the\s+|all\s+"
+        r"|every\s+)*(?:api\s+keys?|access\s+tokens?|passwords?|credentials|secrets?\s+(?:key"
+        r"|token)|other\s+participants'?|participants'?\s+(?:names?|notes|e-?mails?|data)"
+        r"|private\s+notes)\b"
+    ),
+    (
+        r"\byou\s+must\s+(?:obey|comply|do\s+(?:exactly\s+)?(?:what|as)\s+i\s+say)\b"
+        r"|\bnew\s+(?:system\s+)?(?:instructions?|policy|rules)\s*:\s*(?:reply|output|ignore"
+        r"|you|answer|say|respond|tell|act|from)"
+    ),
+    (
+        r"\b(?:reply|respond|answer|output|say)\s+(?:only\s+|exactly\s+"
+        r"|just\s+)(?:with\s+)?(?:the\s+(?:word|words|phrase|text|exact)|this\b"
+        r"|[\"'])(?!\s+(?:you|one)\b)"
+    ),
+    (
+        r"\byou\s+(?:are|have\s+been|were)\s+(?:hereby\s+"
+        r"|now\s+)?(?:an?\s+)?(?:unrestricted|unfiltered|uncensored|freed\s+from"
+        r"|released\s+from|unlocked)\b|\b(?:unlock|unchain|unshackle)\s+your\s?self\b"
+    ),
+    (
+        r"\b(?:pretend|imagine|suppose|assume|hypothetically|say)\b.{0,30}\b(?:there\s+are"
+        r"|you\s+(?:have|had))\s+no\s+(?:rules|restrictions|filters?|limits|guidelines"
+        r"|policy)\b"
+    ),
+    (
+        r"\bstop\s+being\s+(?:a\s+|an\s+|my\s+|the\s+)?(?:coach|assistant|bot|ai|so\s+safe)\b"
+        r"|\b(?:don'?t|do\s+not|stop|no\s+longer|never)\s+follow(?:ing)?\s+(?:the\s+playbook"
+        r"|your\s+(?:rules|instructions|guidelines|programming))\b"
+    ),
+    (
+        rf"\b(?:what|all|everything)\s+(?:that\s+)?you\s+were\s+told\s+before\b"
+        rf"|\b{_TELL}\b.{{0,20}}\bother\s+participants?\b|\b(?:every|all"
+        rf"|other)\s+participants?'s?\s+(?:e-?mail|names?|notes|data|phone)"
+    ),
+    (
+        rf"\b{_TELL}\s+(?:down\s+"
+        rf"|out\s+)?(?:me\s+)?(?:all\s+)?(?:of\s+)?your\s+(?:own\s+)?(?:rules|instructions"
+        rf"|guidelines|prompt)\b|\b(?:text|words?|content)\s+of\s+your\s+(?:(?:first|initial"
+        rf"|own)\s+)?(?:instructions?|prompt|rules)\b"
+        rf"|\bwords\s+of\s+your\s+first\s+instruction\b"
+    ),
+    (
+        r"\b(?:the|your)\s+(?:rules|restrictions|limits|guidelines|filters?)\s+(?:don'?t"
+        r"|do\s+not|no\s+longer|were|are|have\s+been)\s+(?:apply|lifted|removed|suspended"
+        r"|disabled)\b|\bdon'?t\s+apply\s+your\s+(?:content\s+)?polic"
+    ),
+    (
+        r"\b(?:complete|finish|continue)\s+(?:the|this|my|following"
+        r"|the\s+following)\s+(?:sentence|line"
+        r"|text)?\s*(?:with\s+your\s+(?:own\s+)?rules)?\s*:?\s*[\"']?(?:my\s+instructions\s+are"
+        r"|i\s+was\s+(?:told|instructed)|the\s+system\s+prompt|i\s+must\s+never)"
+    ),
+    (
+        r"\breset\s+your\s+memory\b|\b(?:simulate|emulate"
+        r"|act\s+as)\s+an?\s+(?:linux\s+)?(?:terminal|shell|console)\b|\bfor\s+(?:each"
+        r"|every)\s+rule\s+you\s+break\b|\bi\s+(?:hereby\s+)?authori[sz]e\s+you\s+to\b"
+        r"|\byou\s+may\s+ignore\s+your\b"
+    ),
+    (
+        r"\b(?:begin|start)\s+(?:each|every|your)\s+(?:answer|reply|response|message)\s+with\b"
+        r"|\b(?:language\s+model|ai|assistant|chatbot|bot)\s+(?:without|with\s+no"
+        r"|that\s+has\s+no)\s+(?:any\s+)?(?:filters?|rules|restrictions|limits)\b"
+    ),
+    (
+        r"\b(?:facilitator|admin(?:istrator)?|user)'?s?\s+(?:access\s+)?(?:token|password"
+        r"|credentials)\b|\b(?:call|invoke|use|run)\s+the\s+(?:tool|function)\s+(?:that|which"
+        r"|to)\b|\byour\s+new\s+(?:goal|task|role|job|mission|purpose)\s+is\b"
+    ),
+    (
+        r"<!--[^>]{0,200}\b(?:assistant|ai|model|bot)\b|\b(?:to\s+any|for\s+the)\s+(?:ai|bot"
+        r"|chatbot|llm|assistant)(?:\s+only)?\s*(?:processing|reading|:)"
+        r"|\bassistant,\s+(?:forward|send|add|include|ignore|reply|tell|output|append)\b"
+    ),
+    (
+        r"\b(?:guidelines?|rules|instructions?)\s+(?:given|told)\s+to\s+(?:the\s+)?(?:ai"
+        r"|assistant|model|bot)\b|\b(?:disregard|disobey|ignore)\s+(?:its"
+        r"|your)\s+(?:developers?|creators?|makers?|owners?)\b|\bsecret\s+(?:token"
+        r"|instructions)\s+(?:from|in|of)\s+your\b"
+    ),
+    (
+        r"\bdu\s+bist\s+(?:jetzt|nun|ab\s+sofort)\s+(?:ein\w*\s+)?(?:bot|ki|assistent"
+        r"|modell)\w*\s+ohne\b|\btu\s+es\s+(?:désormais|maintenant)\s+(?:en\s+mode"
+        r"|un\s+(?:assistant|modèle|bot))\b|\b(?:eres|será?s)\s+un\s+(?:modelo|asistente"
+        r"|bot)\s+sin\b"
+    ),
+    (
+        r"\b(?:ignorier\w*|vergiss|missacht\w*)\s+(?:\w+\s+){0,3}(?:anweisung\w*|regeln"
+        r"|vorgaben|instruktion\w*)|\bzeig\w*\s+(?:mir\s+)?(?:deinen?|den)\s+system-?\s?prompt"
+    ),
+    (
+        r"\b(?:ignore[zs]?|oublie[zs]?)\s+(?:\w+\s+){0,3}(?:instructions|consignes|règles)"
+        r"|\b(?:ignora|olvida|omite)\s+(?:\w+\s+){0,3}(?:instrucciones|reglas|instruções"
+        r"|istruzioni|regole)|\b(?:ignora|dimentica|ignore"
+        r"|esqueça)\s+(?:\w+\s+){0,3}(?:istruzioni|regole|instruções|regras)"
+    ),
+    (
+        r"\bnegeer\s+(?:\w+\s+){0,3}(?:instructies|regels)"
+        r"|\bzignoruj\s+(?:\w+\s+){0,3}(?:instrukcje|polecenia|zasady)"
+        r"|\btalimat\w*\s+(?:yok\s+say|unut)|(?:игнорируй"
+        r"|забудь)\s+(?:\w+\s+){0,3}(?:инструкции|правила)|忽略.{0,8}(?:指令|指示|说明)|無視し.{0,12}"
+    ),
+)
+NOT_INJECTION = (
+    (
+        rf"\b(?:i|we|he|she|they|you|who|people|clients?|users?"
+        rf"|team)\s+(?:\w+\s+){{0,2}}?(?:ignored?|forg[eo]t|disregard(?:ed)?|bypass(?:ed)?"
+        rf"|skip(?:ped)?|drop(?:ped)?|overr[iu]de)\s+(?:\w+\s+){{0,5}}?{_ORDERS}"
+    ),
+    r"\btold\s+(?:me|us|him|her|them)\s+to\s+(?:ignore|forget|disregard|skip|bypass)\b",
+    (
+        r"\b(?:show|give|tell)\s+(?:me|us)\s+the\s+(?:full|first|exact|original)\s+(?:text"
+        r"|message|instructions?|rules)\s+(?:of|for|from|in)\b"
+    ),
+)
+
+OFF_TOPIC = (
+    (
+        r"\b(?:what'?s|what\s+is|how\s+is|how'?s|tell\s+me)\s+the\s+(?:weather|temperature"
+        r"|forecast)\b|\bwill\s+it\s+rain\b"
+    ),
+    (
+        r"(?:^|[.!?]\s+|\b(?:can|could|would|will)\s+you\s+|\bplease\s+|\bhelp\s+me\s+)"
+        r"(?:write|generate|fix|debug|refactor|translate|solve|compute|calculate"
+        r"|convert)\s+(?:me\s+|this\s+|the\s+|a\s+|an\s+|my\s+|some\s+)*(?:python|javascript"
+        r"|java|sql|html|css|c\+\+|bash|regex|code|function|script|program|equation|integral"
+        r"|homework|essay|haiku|poem|limerick|song|lyrics|rap|screenplay|blog\s+post"
+        r"|product\s+description|sonnet)\b"
+    ),
+    (
+        r"\b(?:who|which\s+team)\s+(?:won|is\s+winning|will\s+win)\s+(?:the\s+)?(?:match|game"
+        r"|election|world\s+cup|super\s+bowl|league|race|oscar|championship)\b|\b(?:football"
+        r"|soccer|basketball|cricket|stock|bitcoin|crypto)\s+(?:scores?|results?|prices?)\b"
+    ),
+    (
+        r"\b(?:capital\s+(?:city\s+)?of|population\s+of|square\s+root\s+of|distance\s+(?:from"
+        r"|between)\s+.{2,40}\s+(?:to|and)|boiling\s+point\s+of"
+        r"|president\s+of\s+(?:the\s+)?\w+\s*\?|how\s+tall\s+is|who\s+invented"
+        r"|when\s+was\s+.{2,40}\s+(?:built|invented|founded))\b"
+    ),
+    (
+        r"\b(?:recipe\s+for|how\s+(?:do\s+i|to)\s+(?:cook|bake|boil|fry)"
+        r"|recommend\s+(?:me\s+)?a\s+(?:movie|film|restaurant|phone|laptop|car|tv\s+show"
+        r"|hotel)|best\s+(?:restaurant|hotel|phone|laptop|pizza)s?\s+in)\b"
+    ),
+    (
+        r"\b(?:should\s+i\s+(?:buy|invest\s+in|sell)\s+(?:bitcoin|crypto|stocks?|shares|gold"
+        r"|tesla|\w+\s+stock)|lottery\s+numbers|horoscope|book\s+(?:me\s+)?a\s+(?:flight|hotel"
+        r"|table|taxi)|order\s+(?:me\s+)?(?:a\s+)?pizza|set\s+(?:a|an)\s+(?:alarm|timer)"
+        r"|play\s+some\s+music)\b"
+    ),
+    (
+        r"\b(?:diagnose\s+my|what\s+dose|dosage\s+of|prescribe\s+me|is\s+this\s+(?:rash|mole"
+        r"|lump)|which\s+antibiotic|draft\s+(?:a|my)\s+(?:will|lawsuit|contract)"
+        r"|sue\s+my\s+landlord|file\s+my\s+taxes)\b"
+    ),
+)
+
+
+def _compiled(patterns: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+
+
+_FINDERS = {
+    name: (_compiled(found), _compiled(excused) if excused else None)
+    for name, found, excused in (
+        ("self_harm", SELF_HARM, NOT_SELF_HARM),
+        ("violence", VIOLENCE, NOT_VIOLENCE),
+        ("injection", INJECTION, NOT_INJECTION),
+        ("off_topic", OFF_TOPIC, ()),
+    )
+}
+
+
+def matches(danger: str, text: str) -> bool:
+    """Whether a rule of a danger holds in a text once what only sounds like it is taken out."""
+    found, excused = _FINDERS[danger]
+    plain = text.replace("’", "'")
+    if excused is not None:
+        plain = excused.sub(" ; ", plain)
+    return found.search(plain) is not None

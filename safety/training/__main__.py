@@ -1,0 +1,31 @@
+"""`python -m safety.training --data DIR --out DIR`: the training run without Django."""
+
+import argparse
+from pathlib import Path
+
+from safety.training.run import Plan, train
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of a training run, shared with the management command."""
+    parser.add_argument("--data", type=Path, required=True, help="folder of the labelled sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder for model and description")
+    parser.add_argument("--work", type=Path, default=Path(".data/training"))
+    parser.add_argument("--card", type=Path, help="write the model card here")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--rows", type=int, help="at most so many rows per set (a smoke run)")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--checkpoint", type=Path, help="train nothing, export these weights")
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """The plan that parsed options ask for."""
+    names = ("data", "out", "work", "card", "epochs", "seed", "rows", "threads", "checkpoint")
+    return Plan(**{name: getattr(options, name) for name in names})
+
+
+if __name__ == "__main__":
+    described = argparse.ArgumentParser(prog="python -m safety.training", description=__doc__)
+    add_arguments(described)
+    train(plan_of(described.parse_args()))

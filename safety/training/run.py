@@ -1,0 +1,138 @@
+"""Train, calibrate, export and describe, from one call."""
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from safety.classifiers.tokens import load_tokenizer
+from safety.training.augment import unpunctuated
+from safety.training.calibrate import calibrate_all
+from safety.training.card import Outcome, write_card
+from safety.training.corpus import Example, load
+from safety.training.export import export
+from safety.training.fit import fit
+from safety.training.measure import by_kind, decide, figures
+from safety.training.model import SignalsModel, encoder_path
+from safety.training.scoring import onnx_runner, score_all, torch_runner
+
+DANGERS = ("toxicity", "self_harm", "injection")
+JUDGED = (
+    "annomi therapist macro-F1",
+    "annomi client macro-F1",
+    "mrda basic accuracy",
+    "mrda form macro-F1",
+    "goemotions emotion 28 macro-F1",
+    "goemotions emotion Ekman macro-F1",
+    "davidson davidson macro-F1",
+    "convabuse convabuse macro-F1",
+    "civil civil macro-F1",
+    "ailuminate self_harm macro-F1",
+    "injection injection macro-F1",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one training run is asked to do; `rows` caps each set, for a smoke run."""
+
+    data: Path
+    out: Path
+    work: Path
+    card: Path | None = None
+    epochs: int = 3
+    seed: int = 7
+    rows: int | None = None
+    threads: int = 1
+    checkpoint: Path | None = None
+
+
+def say(message: str) -> None:
+    """One progress line on stderr."""
+    print(f"{time.strftime('%H:%M:%S')} {message}", file=sys.stderr, flush=True)
+
+
+def train(plan: Plan, report: Callable[[str], None] = say) -> Mapping[str, float]:
+    """Run a plan; the dev figures of the exported file. With a checkpoint, only export it."""
+    torch.set_num_threads(plan.threads)
+    plan.work.mkdir(parents=True, exist_ok=True)
+    tokenizer = load_tokenizer(encoder_path() / "tokenizer.json")
+    dev = flat(capped(load(plan.data, "dev"), plan.rows, plan.seed))
+    torch.manual_seed(plan.seed)
+    model = SignalsModel()
+    best = plan.checkpoint or plan.work / "checkpoint.pt"
+    if plan.checkpoint is None:
+        sets = capped(load(plan.data, "train"), plan.rows, plan.seed)
+        report("training on " + ", ".join(f"{name} {len(rows)}" for name, rows in sets.items()))
+        watched = random.Random(plan.seed).sample(dev, min(len(dev), 9000))
+
+        def judge(current: SignalsModel) -> float:
+            raw = score_all(torch_runner(current), watched, tokenizer)
+            found = figures(watched, decide(raw, calibrate_all(raw, watched)))
+            report(json.dumps({name: round(value, 3) for name, value in found.items()}))
+            return float(np.mean([found[name] for name in JUDGED if name in found]))
+
+        fit(
+            model,
+            sets,
+            tokenizer=tokenizer,
+            epochs=plan.epochs,
+            seed=plan.seed,
+            checkpoint=best,
+            judge=judge,
+            report=report,
+        )
+    model.load_state_dict(torch.load(best, weights_only=True))
+    exact = score_all(torch_runner(model), dev, tokenizer)
+    calibrations = calibrate_all(exact, dev)
+    version = time.strftime("%Y.%m.%d", time.gmtime())
+    path = export(model, calibrations, out=plan.out, version=version)
+    run = onnx_runner(path)
+    answers = decide(score_all(run, dev, tokenizer), calibrations)
+    bare = [bare_of(example) for example in dev if example.source == "mrda"]
+    bare_answers = decide(score_all(run, bare, tokenizer), calibrations)
+    outcome = Outcome(
+        exact=figures(dev, decide(exact, calibrations)),
+        small=figures(dev, answers) | figures(bare, bare_answers),
+        kinds={danger: by_kind(dev, answers, danger) for danger in DANGERS},
+        size=path.stat().st_size,
+        epochs=plan.epochs,
+        seed=plan.seed,
+    )
+    (plan.work / "figures.json").write_text(json.dumps(asdict(outcome), indent=1))
+    if plan.card is not None:
+        write_card(plan.card, outcome)
+    return outcome.small
+
+
+def bare_of(example: Example) -> Example:
+    """The example as a transcript without marks, under a name of its own."""
+    previous = example.previous and unpunctuated(example.previous)
+    return replace(
+        example,
+        text=unpunctuated(example.text),
+        previous=previous,
+        source=f"{example.source} without punctuation",
+    )
+
+
+def capped(
+    sets: Mapping[str, Sequence[Example]], rows: int | None, seed: int
+) -> dict[str, list[Example]]:
+    """The sets, each cut to a random `rows` examples where a cap is given."""
+    rng = random.Random(seed)
+    return {
+        name: rng.sample(list(examples), min(rows or len(examples), len(examples)))
+        for name, examples in sets.items()
+    }
+
+
+def flat(sets: Mapping[str, Sequence[Example]]) -> list[Example]:
+    """All examples of all sets."""
+    return [example for examples in sets.values() for example in examples]

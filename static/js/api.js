@@ -1,0 +1,50 @@
+// The REST interface, on this origin, with this browser's cookie.
+
+import { say } from "./dom.js";
+
+const ROOT = "/api/v1";
+const TIMEOUT_MS = 15_000;
+
+/** What the server refused, or (status 0) a server that could not be reached. */
+export class ApiError extends Error {
+  constructor(status, problem = {}) {
+    const [fault] = Object.values(problem.errors ?? {}).flat();
+    const told = typeof fault === "string" ? fault : problem.detail || problem.title;
+    super(told || say(status ? "failed" : "unreachable"));
+    this.status = status;
+  }
+}
+
+export const get = (path) => request("GET", path);
+export const post = (path, body = {}) => request("POST", path, body);
+
+/** The part of an address after "?", without empty values. */
+export function query(values) {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== "");
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}
+
+async function request(method, path, body) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) {
+    headers["Content-Type"] = "application/json";
+    headers["X-CSRFToken"] = document.querySelector("meta[name=csrf-token]").content;
+  }
+  let response;
+  try {
+    response = await fetch(ROOT + path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+      // A decision made in the last moment before leaving the page is still sent.
+      keepalive: body !== undefined,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch {
+    throw new ApiError(0);
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new ApiError(response.status, answer);
+  return answer;
+}

@@ -1,0 +1,72 @@
+// The lane that cannot be missed: it stays on top until somebody says that they are with the person.
+
+import { announce, known, say, stamp } from "../dom.js";
+
+const SEEN = "sidecoach.seen-alerts";
+const URGENT = ["self_harm", "violence"];
+
+export class Lane {
+  #target;
+  #members;
+  #timeline;
+  #open = new Map();
+  #title = document.title;
+
+  constructor(target, { members, timeline }) {
+    this.#target = target;
+    this.#members = members;
+    this.#timeline = timeline;
+  }
+
+  reset() {
+    this.#open.clear();
+    this.#target.querySelector("ul").replaceChildren();
+    this.#show();
+  }
+
+  add({ alert, kind, member, name, utterance }) {
+    if (this.#open.has(alert) || seen().includes(alert)) return;
+    const { root, slots } = stamp("alert");
+    const who = this.#members.name(member) || name;
+    const key = known(`alert.${kind}`) ? `alert.${kind}` : "alert.self_harm";
+    slots.what.textContent = say(key, { name: who });
+    slots.show.hidden = !utterance;
+    slots.show.addEventListener("click", () => this.#timeline.show(utterance));
+    slots.seen.addEventListener("click", () => this.#settle(alert));
+    root.classList.toggle("alert--urgent", URGENT.includes(kind));
+    this.#target.querySelector("ul").append(root);
+    this.#open.set(alert, { root, slots, utterance });
+    this.#quote(this.#open.get(alert));
+    this.#show();
+    announce(slots.what.textContent, { urgent: true });
+  }
+
+  /** The words may come after the alert. */
+  said({ utterance }) {
+    for (const entry of this.#open.values()) {
+      if (entry.utterance === utterance) this.#quote(entry);
+    }
+  }
+
+  #quote({ slots, utterance }) {
+    const words = utterance && this.#timeline.words(utterance);
+    slots.text.textContent = words ? `“${words}”` : "";
+  }
+
+  #settle(alert) {
+    this.#open.get(alert).root.remove();
+    this.#open.delete(alert);
+    sessionStorage.setItem(SEEN, JSON.stringify([...seen(), alert]));
+    this.#show();
+  }
+
+  #show() {
+    this.#target.hidden = this.#open.size === 0;
+    const mark = this.#open.size ? `(${say("alert.title")}: ${this.#open.size}) ` : "";
+    document.title = mark + this.#title;
+  }
+}
+
+function seen() {
+  return JSON.parse(sessionStorage.getItem(SEEN) ?? "[]");
+}

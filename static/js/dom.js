@@ -1,0 +1,99 @@
+// Words and structure come from the page's <template> elements; scripts fill them with text.
+
+const words = document.getElementById("strings")?.content;
+
+/** True when the page has words for this key. */
+export function known(key) {
+  return Boolean(words?.querySelector(`[data-key="${CSS.escape(key)}"]`));
+}
+
+/** The page's words for a key (the page's own before the shared), with each {name} filled in; the key itself when there are none. */
+export function say(key, values = {}) {
+  const found = words?.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  return (found?.textContent ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** Words for one of a family ("field", "goal"), or the plain name of one that is not known. */
+export function name(family, key) {
+  return known(`${family}.${key}`) ? say(`${family}.${key}`) : String(key).replaceAll("_", " ");
+}
+
+const FIELDS = ["utterance", "recent_turns", "display_name", "role", "goal", "profile_note", "emotion"];
+
+/** What these fields are called, in the order people think of them. */
+export function fieldNames(fields) {
+  return [...fields]
+    .sort((one, other) => FIELDS.indexOf(one) - FIELDS.indexOf(other))
+    .map((field) => name("field", field));
+}
+
+/** A copy of `<template id>`: its root element, and its [data-slot] elements by name. */
+export function stamp(id) {
+  const root = document.getElementById(id).content.firstElementChild.cloneNode(true);
+  return { root, slots: slotsOf(root) };
+}
+
+/** The [data-slot] elements at and under `root`, by name. */
+export function slotsOf(root) {
+  const marked = [root, ...root.querySelectorAll("[data-slot]")];
+  return Object.fromEntries(
+    marked.filter((item) => item.dataset.slot).map((item) => [item.dataset.slot, item]),
+  );
+}
+
+/** An element with text; never with markup. */
+export function element(tag, { text, ...attributes } = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  made.append(...children);
+  return made;
+}
+
+/** A chip with text. */
+export function chip(text, kind = "") {
+  return element("span", { class: kind ? `chip chip--${kind}` : "chip", text });
+}
+
+/** One of the page's icons. */
+export function icon(id) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  const sprite = document.documentElement.querySelector(".icon use");
+  use.setAttribute("href", `${sprite?.getAttribute("href").split("#")[0] ?? ""}#${id}`);
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(use);
+  return svg;
+}
+
+/** Read a text out once: politely, or at once when it cannot wait. */
+export function announce(text, { urgent = false } = {}) {
+  const region = document.getElementById(urgent ? "urgent" : "polite");
+  // The same words twice are two announcements: a region that does not change stays silent.
+  region.textContent = "";
+  setTimeout(() => (region.textContent = text), 60);
+}
+
+const language = document.documentElement.lang || undefined;
+const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+const calendar = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+const wholes = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
+const shares = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
+const lists = new Intl.ListFormat(language, { type: "conjunction" });
+
+export const hour = (at) => clock.format(new Date(at));
+export const day = (at) => days.format(new Date(at));
+export const moment = (at) => calendar.format(new Date(at));
+export const span = (from, to) => calendar.formatRange(new Date(from), new Date(to));
+export const whole = (value) => wholes.format(value);
+export const share = (value) => shares.format(value);
+export const list = (items) => lists.format(items);
+export const ms = (value) => say("ms", { ms: wholes.format(value) });
+
+/** A <time> element's moment, shown as the hour. */
+export function setTime(target, at) {
+  target.dateTime = new Date(at).toISOString();
+  target.textContent = hour(at);
+}

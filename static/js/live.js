@@ -1,0 +1,286 @@
+// The live line: one socket that comes back by itself and never loses, doubles or reorders.
+//
+// Events: "frame" { frame, past } in order, `past` when it happened before this page opened;
+// "reset" when everything shown must be forgotten, because a snapshot follows;
+// "state" when `state` changed; "outbox" when own words were queued, acknowledged or refused.
+
+import * as api from "./api.js";
+import { Outbox } from "./outbox.js";
+import { Sequence } from "./sequence.js";
+
+const HEARTBEAT_MS = 20_000;
+const ANSWER_MS = 10_000;
+const GAP_MS = 3_000;
+const FIRST_WAIT_MS = 400;
+const LONGEST_WAIT_MS = 15_000;
+const OVERLOADED_MS = 2_000;
+const DRAFT_EVERY_MS = 700;
+const FORBIDDEN = [4401, 4403, 4404];
+// Not refused for what was said, only not now: the same id is sent again.
+const PASSING = ["rate_limited", "unavailable", "busy"];
+
+export class LiveLine extends EventTarget {
+  state = "connecting";
+  welcome = null;
+  #session;
+  #role;
+  #outbox;
+  #sequence = new Sequence();
+  #socket = null;
+  #attempt = 0;
+  #opened = 0;
+  #reloading = null;
+  #held = [];
+  #timers = new Map();
+  #drafted = 0;
+
+  /** `role`: who to be, for somebody who both takes part and facilitates. */
+  constructor(session, { role = "" } = {}) {
+    super();
+    this.#session = session;
+    this.#role = role;
+    this.#outbox = new Outbox(session);
+  }
+
+  /** Own words not yet acknowledged, oldest first. */
+  get waiting() {
+    return this.#outbox.waiting;
+  }
+
+  /** Connect, and stay connected until `close`. */
+  open() {
+    addEventListener("online", () => this.#retry(0));
+    addEventListener("offline", () => this.#drop("offline"));
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.#check();
+    });
+    this.#connect();
+  }
+
+  close() {
+    this.#become("closed");
+    this.#hangUp();
+  }
+
+  /** Say something: now, or as soon as the line is there. Returns the message. */
+  say(text) {
+    const message = this.#outbox.add(text);
+    if (this.state === "live") this.#utter(message);
+    this.#emit("outbox");
+    return message;
+  }
+
+  /** Let the server warm up for words that are not finished; they are never stored. */
+  draft(text) {
+    const now = Date.now();
+    if (this.state !== "live" || now - this.#drafted < DRAFT_EVERY_MS) return;
+    this.#drafted = now;
+    this.#send({ type: "draft", text });
+  }
+
+  // --- connecting ------------------------------------------------------------
+
+  #connect() {
+    if (this.state === "closed" || this.#socket) return;
+    const address = new URL(`/ws/sessions/${this.#session}/`, location.href);
+    address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    if (this.#role) address.searchParams.set("as", this.#role);
+    const socket = new WebSocket(address);
+    this.#socket = socket;
+    this.welcome = null;
+    this.#after("answer", ANSWER_MS, () => this.#drop("lost"));
+    socket.addEventListener("message", ({ data }) => {
+      if (socket === this.#socket) this.#receive(data);
+    });
+    socket.addEventListener("close", ({ code }) => {
+      if (socket === this.#socket) this.#closed(code);
+    });
+  }
+
+  #closed(code) {
+    const greeted = this.welcome !== null;
+    this.#hangUp();
+    if (FORBIDDEN.includes(code)) return this.#refuse();
+    this.#become(navigator.onLine ? "lost" : "offline");
+    this.#retry();
+    // A refused handshake has no code of its own: ask where an answer can be read.
+    if (!greeted && navigator.onLine) this.#ask();
+  }
+
+  async #ask() {
+    try {
+      await api.get(`/sessions/${this.#session}/`);
+    } catch (error) {
+      if ([401, 403, 404].includes(error.status)) this.#refuse();
+    }
+  }
+
+  #refuse() {
+    this.#become("closed");
+    this.#hangUp();
+  }
+
+  #drop(state) {
+    if (this.state === "closed") return;
+    this.#hangUp();
+    this.#become(state);
+    this.#retry();
+  }
+
+  #hangUp() {
+    const socket = this.#socket;
+    this.#socket = null;
+    for (const name of ["answer", "heartbeat", "gap", "overloaded"]) this.#cancel(name);
+    socket?.close();
+  }
+
+  /** Try again after a random wait that grows; all clients of a restarted server spread out. */
+  #retry(wait = this.#wait()) {
+    if (this.state === "closed") return;
+    this.#after("retry", wait, () => this.#connect());
+  }
+
+  #wait() {
+    const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#attempt);
+    this.#attempt += 1;
+    return most / 2 + (Math.random() * most) / 2;
+  }
+
+  /** Is the line still there? Asked at every heartbeat and when the page is looked at again. */
+  #check() {
+    if (!this.#socket) return this.#retry(0);
+    if (this.state !== "live") return;
+    this.#send({ type: "ping" });
+    this.#after("answer", ANSWER_MS, () => this.#drop("lost"));
+    this.#after("heartbeat", HEARTBEAT_MS, () => this.#check());
+  }
+
+  // --- frames ----------------------------------------------------------------
+
+  #receive(data) {
+    let frame;
+    try {
+      frame = JSON.parse(data);
+    } catch {
+      return;
+    }
+    this.#cancel("answer");
+    if (frame.type === "welcome") this.#greet(frame);
+    else if (frame.type === "resync") this.#reload();
+    else if (frame.type === "overloaded" || this.#passing(frame)) this.#yield(frame);
+    else if (this.#reloading) this.#held.push(frame);
+    else this.#take(frame);
+  }
+
+  #passing({ type, code, client_msg_id }) {
+    return type === "error" && client_msg_id && PASSING.includes(code);
+  }
+
+  #greet(frame) {
+    this.welcome = frame;
+    if (this.#sequence.epoch === null) {
+      this.#sequence.restart(frame.epoch);
+      this.#opened = frame.seq;
+    }
+    this.#resume();
+    this.#become("live");
+    this.#attempt = 0;
+    this.#emit("frame", { frame, past: false });
+    this.#after("heartbeat", HEARTBEAT_MS, () => this.#check());
+    for (const message of this.#outbox.waiting) this.#utter(message);
+  }
+
+  #take(frame) {
+    if (frame.seq === undefined) return this.#deliver(frame);
+    if (frame.epoch !== this.#sequence.epoch) return this.#reload();
+    for (const next of this.#sequence.accept(frame)) this.#deliver(next);
+    if (this.#sequence.hopeless) return this.#reload();
+    if (!this.#sequence.gap) return this.#cancel("gap");
+    if (this.#timers.has("gap")) return;
+    this.#resume();
+    this.#after("gap", GAP_MS, () => this.#reload());
+  }
+
+  #deliver(frame) {
+    if (frame.type === "pong") return;
+    const settled = frame.type === "ack" || (frame.type === "error" && frame.client_msg_id);
+    if (settled) this.#outbox.settle(frame.client_msg_id);
+    this.#emit("frame", { frame, past: frame.seq !== undefined && frame.seq <= this.#opened });
+    if (settled) this.#emit("outbox");
+  }
+
+  #resume() {
+    this.#send({ type: "resume", epoch: this.#sequence.epoch, last_seq: this.#sequence.last });
+  }
+
+  /** Forget, and read everything again: the history here and the server's have parted. */
+  #reload() {
+    this.#reloading ??= this.#snapshot()
+      .catch(() => this.#drop("lost"))
+      .finally(() => {
+        this.#reloading = null;
+        const held = this.#held;
+        this.#held = [];
+        for (const frame of held) this.#take(frame);
+      });
+  }
+
+  async #snapshot() {
+    this.#cancel("gap");
+    const path = `/sessions/${this.#session}/events/`;
+    const role = this.#role;
+    let page = await api.get(path + api.query({ after: 0, as: role }));
+    this.#sequence.restart(page.epoch);
+    this.#opened = page.seq;
+    this.#emit("reset");
+    while (page.events.length) {
+      for (const frame of page.events) this.#take(frame);
+      if (this.#sequence.last >= page.seq) break;
+      page = await api.get(path + api.query({ after: this.#sequence.last, as: role }));
+    }
+  }
+
+  /** The server is full: say it again later, the same id keeps it from being said twice. */
+  #yield(frame) {
+    this.#emit("frame", { frame: { ...frame, type: "overloaded" }, past: false });
+    this.#after("overloaded", frame.retry_after_ms ?? OVERLOADED_MS, () => {
+      for (const message of this.#outbox.waiting) this.#utter(message);
+    });
+  }
+
+  // --- small things ------------------------------------------------------------
+
+  #utter({ client_msg_id, text }) {
+    this.#send({ type: "utterance", client_msg_id, text });
+  }
+
+  #send(frame) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  #become(state) {
+    if (this.state === state || this.state === "closed") return;
+    this.state = state;
+    this.#emit("state");
+  }
+
+  #emit(type, detail = null) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #after(name, wait, act) {
+    this.#cancel(name);
+    this.#timers.set(
+      name,
+      setTimeout(() => {
+        this.#timers.delete(name);
+        act();
+      }, wait),
+    );
+  }
+
+  #cancel(name) {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
+}

@@ -1,0 +1,147 @@
+// My data: each switch is one request, and shows what the server then says.
+
+import { get, post, query } from "./api.js";
+import { announce, chip, day, fieldNames, moment, name, say, stamp } from "./dom.js";
+
+const PAGE = 6;
+const { session } = document.body.dataset;
+const about = query({ session });
+const titles = new Map();
+const $ = (id) => document.getElementById(id);
+
+async function guarded(act) {
+  $("fault").hidden = true;
+  try {
+    return await act();
+  } catch (error) {
+    $("fault").textContent = error.status ? error.message : say("unreachable");
+    $("fault").hidden = false;
+    $("fault").scrollIntoView({ block: "center" });
+    return null;
+  }
+}
+
+// --- what you allow ------------------------------------------------------------
+
+async function showRecords() {
+  const { purposes } = await get(`/consent/records/${about}`);
+  const focused = document.activeElement?.dataset?.of;
+  $("purposes").replaceChildren(...purposes.map(purpose));
+  $("withdraw-all").disabled = !purposes.some(({ fields }) => fields.some(({ granted }) => granted));
+  if (focused) $("purposes").querySelector(`[data-of="${CSS.escape(focused)}"]`)?.focus();
+}
+
+function purpose({ key, title, fields }) {
+  titles.set(key, title);
+  const { root, slots } = stamp("purpose");
+  slots.title.textContent = title;
+  slots.fields.append(...fields.map((field) => choice(key, title, field)));
+  return root;
+}
+
+function choice(purposeKey, purposeTitle, { key, title, special, granted, since }) {
+  const { root, slots } = stamp("choice");
+  slots.title.textContent = title;
+  slots.special.hidden = !special;
+  slots.since.textContent = granted ? say("since", { when: day(since) }) : say("not-allowed");
+  const button = slots.switch;
+  button.dataset.of = `${purposeKey}/${key}`;
+  button.setAttribute("aria-checked", String(granted));
+  button.setAttribute("aria-label", `${purposeTitle}: ${title}`);
+  button.addEventListener("click", () =>
+    decide(button, granted ? "withdraw" : "grant", { purpose: purposeKey, fields: [key] }, title),
+  );
+  return root;
+}
+
+async function decide(button, action, choices, field) {
+  button.setAttribute("aria-busy", "true");
+  await guarded(async () => {
+    await post(`/consent/${action}/${about}`, choices);
+    announce(say(action === "grant" ? "granted" : "withdrawn", { field }));
+    await Promise.all([showRecords(), showReceipts()]);
+  });
+  button.removeAttribute("aria-busy");
+}
+
+$("withdraw-all").addEventListener("click", () =>
+  guarded(async () => {
+    for (const key of titles.keys()) await post(`/consent/withdraw/${about}`, { purpose: key });
+    announce(say("all-withdrawn"));
+    await Promise.all([showRecords(), showReceipts()]);
+  }),
+);
+
+// --- what was used ---------------------------------------------------------------
+
+let uses = [];
+
+async function showUses() {
+  uses = (await get(`/consent/disclosures/${about}`)).results;
+  $("uses").replaceChildren();
+  $("no-uses").hidden = uses.length > 0;
+  moreUses();
+}
+
+function moreUses() {
+  const shown = $("uses").childElementCount;
+  $("uses").append(...uses.slice(shown, shown + PAGE).map(use));
+  $("more-uses").hidden = $("uses").childElementCount >= uses.length;
+}
+
+function use({ at, purpose: key, fields, withheld, recipient }) {
+  const { root, slots } = stamp("use");
+  slots.purpose.textContent = titles.get(key) ?? name("purpose", key);
+  slots.at.dateTime = at;
+  slots.at.textContent = moment(at);
+  slots.fields.append(
+    ...fieldNames(fields).map((field) => chip(field, "on")),
+    ...fieldNames(withheld).map((field) => chip(say("withheld", { field }))),
+  );
+  slots.recipient.textContent = recipient ? say("recipient", { recipient }) : "";
+  return root;
+}
+
+$("more-uses").addEventListener("click", moreUses);
+
+// --- receipts, export, erasure -------------------------------------------------------
+
+async function showReceipts() {
+  const { results } = await get(`/consent/receipts/${about}`);
+  $("receipts").replaceChildren(...results.map(receipt));
+}
+
+function receipt(content) {
+  const { root, slots } = stamp("receipt");
+  slots.title.textContent = say("receipt", { version: content.notice.version });
+  slots.at.dateTime = content.issued_at;
+  slots.at.textContent = moment(content.issued_at);
+  slots.save.addEventListener("click", () => save(content, "sidecoach-receipt"));
+  return root;
+}
+
+/** Hand the browser a file of this JSON. */
+function save(content, title) {
+  const blob = new Blob([JSON.stringify(content, null, 2)], { type: "application/json" });
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = `${title}.json`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+$("export").addEventListener("click", () =>
+  guarded(async () => save(await get(`/consent/export/${about}`), "sidecoach-my-data")),
+);
+$("erase").addEventListener("click", () => $("sure").showModal());
+$("sure").addEventListener("close", () => {
+  if ($("sure").returnValue !== "yes") return;
+  guarded(async () => {
+    await post(`/consent/erase/${about}`, { confirm: true });
+    location.assign("/?erased");
+  });
+});
+
+// The titles of purposes come with the records; the rest may follow.
+await guarded(showRecords);
+await guarded(() => Promise.all([showUses(), showReceipts()]));

@@ -1,0 +1,232 @@
+"""A participant's stories, on the real server."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, Request, expect
+
+from tests.browser.conftest import OpenWindow, Size
+from tests.browser.people import (
+    COACHING,
+    STUCK,
+    Room,
+    Wiretap,
+    focus_by_tab,
+    join,
+    live,
+    nudged,
+    open_join,
+    say,
+)
+
+HOSTILE = (
+    '<img src="//evil.example/x.png" onerror="document.title=1"> [tap](https://evil.example/) '
+    "![p](https://evil.example/p.png) <script>document.title=2</script> what should I ask?"
+)
+
+
+@pytest.fixture(params=["phone", "laptop"])
+def size(request: pytest.FixtureRequest) -> Size:
+    chosen: Size = request.param
+    return chosen
+
+
+async def test_nothing_is_chosen_beforehand(
+    open_window: OpenWindow, room: Room, size: Size
+) -> None:
+    page = await open_window(size)
+    await open_join(page, room)
+    assert await page.locator("#purposes input").count() > 5
+    await expect(page.locator("#purposes input:checked")).to_have_count(0)
+
+
+async def test_a_nudge_comes_with_its_source_and_its_reasons(
+    open_window: OpenWindow, room: Room, size: Size
+) -> None:
+    page = await open_window(size)
+    await join(page, room, "Ada", goal="Speak up earlier")
+    await say(page, STUCK)
+    nudge = await nudged(page)
+    await expect(nudge.get_by_text(re.compile("^From “.+”$"))).to_be_visible()
+
+    await nudge.get_by_role("button", name="Why this?").click()
+    why = page.get_by_role("dialog", name="Why this nudge?")
+    words = await nudge.locator(".nudge__text").inner_text()
+    await expect(why.locator("blockquote")).to_have_text(words)
+    await expect(why.get_by_text("version 1")).to_be_visible()
+    await expect(why.get_by_text("your goal")).to_be_visible()
+    await page.keyboard.press("Escape")
+
+    await nudge.get_by_role("button", name="Use it").click()
+    await expect(nudge.get_by_text("Used", exact=True)).to_be_visible()
+    await expect(nudge.get_by_role("button", name="Use it")).to_be_hidden()
+
+
+async def test_verdicts_and_ones_own_version_are_there_after_a_reload(
+    open_window: OpenWindow, room: Room
+) -> None:
+    page = await open_window()
+    wire = Wiretap(page)
+    await join(page, room, "Ada")
+    await say(page, STUCK)
+    nudge = await nudged(page)
+    await nudge.get_by_role("button", name="Change it").click()
+    await nudge.get_by_label("How you would put it").fill("What am I really avoiding?")
+    await nudge.get_by_role("button", name="Use my version").click()
+    await expect(nudge.get_by_text("Changed and used")).to_be_visible()
+    await wire.until("nudge.feedback")
+    await page.reload()
+    nudge = await nudged(page)
+    await expect(nudge.get_by_text("Changed and used")).to_be_visible()
+    await expect(nudge.locator(".nudge__text")).to_have_text("What am I really avoiding?")
+
+
+async def test_later_lets_nudges_rest(open_window: OpenWindow, room: Room) -> None:
+    page = await open_window()
+    wire = Wiretap(page)
+    await join(page, room, "Ada")
+    await say(page, STUCK)
+    nudge = await nudged(page)
+    await nudge.get_by_role("button", name="More answers").click()
+    await nudge.get_by_role("button", name="Later").click()
+    await expect(nudge.get_by_text("Nudges rest for a while")).to_be_visible()
+    await wire.until("nudge.feedback")
+    await say(page, "How do I begin that talk?")
+    assert (await wire.until("no_nudge"))["reason"] == "snoozed"
+
+
+async def test_who_shares_nothing_stays_and_nothing_is_used(
+    open_window: OpenWindow, room: Room, size: Size
+) -> None:
+    page = await open_window(size)
+    wire = Wiretap(page)
+    await join(page, room, "Ben", allow=())
+    await say(page, STUCK)
+    assert (await wire.until("no_nudge"))["reason"] == "no_consent"
+    await expect(page.get_by_text(STUCK)).to_be_visible()
+    await expect(page.locator(".turn--nudge")).to_have_count(0)
+    await page.get_by_role("link", name="My data").click()
+    used = page.locator("#uses")
+    await expect(page.locator("#no-uses, #uses .use").first).to_be_visible()
+    await expect(used.locator(".chip--on")).to_have_count(0)
+
+
+async def test_one_tap_takes_it_back_for_the_next_words(
+    open_window: OpenWindow, room: Room, size: Size
+) -> None:
+    page = await open_window(size)
+    await join(page, room, "Ada")
+    await say(page, STUCK)
+    await nudged(page)
+    await page.get_by_role("link", name="My data").click()
+    await expect(page.locator("#uses .use").first).to_be_visible()
+    await page.get_by_role("switch", name="Give me nudges: What I say").click()
+    await expect(page.get_by_role("switch", name="Give me nudges: What I say")).not_to_be_checked()
+    wire = Wiretap(page)
+    await page.get_by_role("link", name="Back to the session").click()
+    await live(page)
+    await expect(page.get_by_text("Nudges may use nothing of yours")).to_be_visible()
+    await say(page, "How do I begin that talk?")
+    await wire.until("no_nudge")
+    await expect(page.locator(".turn--nudge")).to_have_count(1)
+
+
+async def test_everything_can_be_withdrawn_taken_along_and_erased(
+    open_window: OpenWindow, room: Room
+) -> None:
+    page = await open_window()
+    await join(page, room, "Ada", note="Mornings are hard for me")
+    await say(page, STUCK)
+    await nudged(page)
+    await page.get_by_role("link", name="My data").click()
+    await page.get_by_role("button", name="Withdraw everything").click()
+    await expect(page.locator("#purposes [aria-checked=true]")).to_have_count(0)
+    async with page.expect_download() as started:
+        await page.get_by_role("button", name="Download my data").click()
+    assert (await started.value).suggested_filename == "sidecoach-my-data.json"
+    await page.get_by_role("button", name="Erase my data").click()
+    await page.get_by_role("button", name="Erase it for good").click()
+    await expect(page.get_by_text("is erased")).to_be_visible()
+    answer = await page.goto(room.path)
+    assert answer is not None
+    assert answer.status == 404
+
+
+async def test_words_said_offline_arrive_once_and_in_order(
+    open_window: OpenWindow, room: Room, size: Size
+) -> None:
+    page = await open_window(size)
+    wire = Wiretap(page)
+    await join(page, room, "Ada")
+    await page.context.set_offline(True)
+    await expect(page.locator("#line")).to_have_attribute("data-state", "offline")
+    await say(page, "Okay.")
+    await say(page, "Right, thanks.")
+    await expect(page.get_by_text("Waits for a connection")).to_have_count(2)
+    await expect(page.locator("#line")).to_contain_text("2 waiting")
+    await page.context.set_offline(False)
+    await wire.until("ack", 2)
+    await expect(page.locator(".turn__state:visible")).to_have_count(0)
+    await page.reload()
+    await live(page)
+    await expect(page.locator(".turn--own .said__text")).to_have_text(["Okay.", "Right, thanks."])
+
+
+async def test_joining_talking_and_answering_need_no_mouse(
+    open_window: OpenWindow, room: Room, size: Size
+) -> None:
+    page = await open_window(size)
+    await page.goto("/")
+    await focus_by_tab(page, "Join code")
+    await page.keyboard.type(room.code)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#join")).to_be_visible()
+    await focus_by_tab(page, "Your name here")
+    await page.keyboard.type("Ada")
+    await focus_by_tab(page, "Allow all but the sensitive")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f"#purposes input[name={COACHING}]:checked")).to_have_count(5)
+    await focus_by_tab(page, "Join with my choices")
+    await page.keyboard.press("Enter")
+    await live(page)
+    await focus_by_tab(page, "What you want to say")
+    await page.keyboard.type(STUCK)
+    await page.keyboard.press("Enter")
+    nudge = await nudged(page)
+    await focus_by_tab(page, "Why this?", back=True)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await focus_by_tab(page, "Use it")
+    await page.keyboard.press("Space")
+    await expect(nudge.get_by_text("Used", exact=True)).to_be_visible()
+
+
+async def test_hostile_words_are_shown_as_words_and_fetch_nothing(
+    open_window: OpenWindow, room: Room
+) -> None:
+    page = await open_window()
+    wire = Wiretap(page)
+    strangers = strange_requests(page)
+    await join(page, room, "Ada <b>Bold</b>")
+    await expect(page.get_by_text("Welcome, Ada <b>Bold</b>.")).to_be_visible()
+    await say(page, HOSTILE)
+    await wire.until("ack")
+    await page.reload()
+    own = page.locator(".turn--own .said__text")
+    await expect(own).to_contain_text('<img src="//evil.example/x.png"')
+    await expect(page.locator("#stream :is(img, script, iframe, a[href*=evil])")).to_have_count(0)
+    assert strangers == []
+    assert await page.title() == "Thursday check-in · Sidecoach"
+
+
+def strange_requests(page: Page) -> list[str]:
+    """Filled with whatever this page asks of anybody but our server."""
+    found: list[str] = []
+
+    def note(request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+            found.append(request.url)
+
+    page.on("request", note)
+    return found

@@ -1,0 +1,224 @@
+"""What is left after a crash: of the server's process, and of PostgreSQL."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from coach import embedded
+from coach.live import server
+from coach.live.client import LiveClient
+from tests.people import EVERYTHING
+
+STUCK = "I keep putting off the report"
+CRASHES = 3
+
+
+async def reconnect(client: LiveClient) -> None:
+    for _ in range(100):
+        try:
+            await client.open()
+            return
+        except OSError:
+            await asyncio.sleep(0.1)
+    raise AssertionError("the server did not come back")
+
+
+async def test_after_kill_9_nothing_acked_is_lost_doubled_or_out_of_order(demo, open_room):
+    """Five people talk; the server is killed in mid-sentence, three times; everyone resumes."""
+    log, port = settings.DATA_DIR / "server-crash.log", server.free_port()
+    running = server.start(log=log, port=port)
+    try:
+        room = await open_room(running)
+        people = [
+            LiveClient(running.ws, await room.ticket(f"Person{n}", EVERYTHING)) for n in range(5)
+        ]
+        for person in people:
+            await person.open()
+        for _ in range(CRASHES):
+            talking = [asyncio.create_task(talk(person)) for person in people]
+            await asyncio.sleep(0.35)
+            running.kill()
+            await asyncio.gather(*talking)
+            for person in people:
+                await person.abort()
+            running = server.start(log=log, port=port)
+            for person in people:
+                await reconnect(person)
+        await asyncio.sleep(5)
+        for person in people:
+            for key, turn in list(person.turns.items()):
+                if not turn.done.done():
+                    await person.say(STUCK, client_msg_id=key)
+        await asyncio.wait_for(
+            asyncio.gather(*(t.done for p in people for t in p.turns.values())), 20
+        )
+        await asyncio.sleep(0.3)
+        for person in people:
+            await person.close()
+        check(room.session, people)
+    finally:
+        running.stop()
+
+
+async def talk(person: LiveClient) -> None:
+    try:
+        for _ in range(20):
+            await person.say(STUCK)
+            await asyncio.sleep(0.05)
+    except Exception:
+        return
+
+
+def check(session: str, people: list[LiveClient]) -> None:
+    from coach.models import Event, Utterance
+
+    acked = 0
+    for person in people:
+        stored = list(
+            Event.objects.filter(stream__session_id=session, stream__audience=person.ticket.member)
+            .order_by("seq").values_list("seq", "frame")
+        )  # fmt: skip
+        assert [seq for seq, _ in stored] == list(range(1, len(stored) + 1))
+        first = person.events[0]["seq"]
+        assert [f["seq"] for f in person.events] == list(range(first, len(stored) + 1))
+        assert [frame for seq, frame in stored if seq >= first] == person.events
+        for turn in person.turns.values():
+            acked += 1
+            terminal = {f["seq"] for f in turn.terminals if "seq" in f}
+            assert len(terminal) <= 1
+    rows = Utterance.objects.filter(session_id=session)
+    assert rows.count() == acked
+    assert not rows.filter(outcome__isnull=True).exists()
+
+
+async def test_connections_that_died_are_replaced_at_once(room, ada):
+    """What a restart of PostgreSQL does to a pool: every connection in it is dead."""
+    await ada.ask(STUCK)
+    here = embedded.cluster(settings.DATA_DIR)
+    with psycopg.connect(here.url("postgres", "postgres"), autocommit=True) as superuser:
+        superuser.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'sidecoach-live' AND datname = %s",
+            [settings.DATABASES["default"]["NAME"]],
+        )
+    began = time.perf_counter()
+    turn = await ada.ask(STUCK)
+    assert turn.terminals[0]["type"] == "nudge.done"
+    assert time.perf_counter() - began < 2
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from coach import embedded
+import psycopg
+here = embedded.hold(Path(sys.argv[1]), "sidecoach")
+with psycopg.connect(here.url(embedded.APP, "sidecoach")) as c:
+    print(c.execute("SELECT current_user").fetchone()[0], flush=True)
+if len(sys.argv) > 2:
+    time.sleep(60)
+"""
+
+
+def holder(folder: Path, *more: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder), *more],
+        cwd=settings.BASE_DIR, stdout=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def alive(folder: Path) -> bool:
+    return embedded._answers(embedded.cluster(folder))
+
+
+@pytest.fixture
+def own_cluster(scratch):
+    yield scratch / "data"
+    embedded_pid = scratch / "data" / "postgres" / "postmaster.pid"
+    if embedded_pid.exists():
+        os.kill(int(embedded_pid.read_text().split()[0]), signal.SIGINT)
+        for _ in range(50):
+            if not embedded_pid.exists():
+                break
+            time.sleep(0.1)
+
+
+def test_the_last_to_leave_stops_the_server_and_no_one_before(own_cluster):
+    first, second = holder(own_cluster, "stay"), holder(own_cluster, "stay")
+    for process in (first, second):
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"sidecoach_app\n"
+    first.send_signal(signal.SIGINT)
+    first.wait(20)
+    assert alive(own_cluster)
+    second.send_signal(signal.SIGINT)
+    second.wait(20)
+    assert not alive(own_cluster)
+    for process in (first, second):
+        process.communicate()
+
+
+def test_after_kill_9_of_everything_the_next_start_recovers(own_cluster):
+    process = holder(own_cluster, "stay")
+    assert process.stdout is not None
+    process.stdout.readline()
+    postmaster = int((own_cluster / "postgres" / "postmaster.pid").read_text().split()[0])
+    process.kill()
+    process.wait(10)
+    os.kill(postmaster, signal.SIGKILL)
+    for _ in range(50):
+        if not alive(own_cluster):
+            break
+        time.sleep(0.1)
+    process.stdout.close()
+    again = holder(own_cluster)
+    output, _ = again.communicate(timeout=60)
+    assert output == b"sidecoach_app\n"
+    assert not alive(own_cluster)
+
+
+def test_the_applications_roles_own_nothing_and_cannot_rewrite_history(database):
+    settings_of = settings.DATABASES["default"]
+    with psycopg.connect(
+        dbname=settings_of["NAME"], user=settings_of["USER"], host=settings_of["HOST"]
+    ) as c:
+        row = c.execute(
+            "SELECT rolsuper, rolbypassrls, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        assert row == (False, False, False)
+        owned = c.execute(
+            "SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole"
+        ).fetchone()
+        assert owned == (0,)
+        for statement in (
+            "UPDATE coach_event SET type = 'x'", "DELETE FROM coach_event",
+            "TRUNCATE coach_event", "SELECT 1 FROM vault.consent_record",
+        ):  # fmt: skip
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                c.execute(statement)
+            c.rollback()
+
+
+def test_durability_is_not_traded_away(database):
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            cursor.execute(f"SHOW {name}")
+            assert cursor.fetchone() == ("on",)
+
+
+def test_ids_are_random():
+    from coach.models import Member, Nudge, Session, Utterance
+
+    for model in (Session, Member, Utterance, Nudge):
+        assert isinstance(model._meta.pk.get_default(), uuid.UUID)

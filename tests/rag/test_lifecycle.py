@@ -1,0 +1,136 @@
+import asyncio
+import threading
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from rag import lifecycle
+from rag.errors import PlaybookMissing, VersionClosed
+from rag.models import Passage, Playbook, PlaybookVersion, VersionEvent
+from rag.sources import Card
+
+
+def card(key, body):
+    return Card(key=key, title=f"Title {key}", body=body)
+
+
+def test_publishing_retires_the_version_before(shelve):
+    library = shelve([card("a", "One.")])
+    library.import_cards([card("a", "Two.")])
+    states = dict(library.playbook.versions.values_list("number", "state"))
+    assert states == {1: "retired", 2: "published"}
+
+
+def test_rolling_back_brings_the_version_before(shelve):
+    library = shelve([card("a", "One.")])
+    library.import_cards([card("a", "Two.")])
+    library.playbook.refresh_from_db()
+    assert lifecycle.rollback(library.playbook, by="fay").number == 1
+    library.playbook.refresh_from_db()
+    with pytest.raises(VersionClosed):
+        lifecycle.rollback(library.playbook)
+    assert lifecycle.rollback(library.playbook, to=2).number == 2
+
+
+async def test_a_retired_playbook_finds_nothing_and_keeps_its_passages(shelve):
+    library = shelve([card("a", "One.")])
+    cited = (await library.search("one")).passages[0].id
+    lifecycle.retire(library.playbook)
+    assert (await library.search("one")).passages == ()
+    assert await Passage.objects.filter(id=cited).aexists()
+
+
+def test_a_difference_names_what_was_added_removed_and_changed(shelve):
+    library = shelve([card("a", "One."), card("b", "Two."), card("c", "Three.")])
+    library.import_cards([card("a", "One."), card("b", "Four."), card("d", "Five.")])
+    old, new = library.playbook.versions.order_by("number")
+    assert lifecycle.difference(old, new) == lifecycle.Difference(("d",), ("c",), ("b",))
+
+
+def test_an_export_imports_as_the_same(shelve, scratch):
+    library = shelve()
+    version = library.playbook.versions.get()
+    from rag.sources import _card
+
+    cards = [_card(row, 1) for row in lifecycle.export(version)]
+    library.import_cards(cards)
+    old, new = library.playbook.versions.order_by("number")
+    assert lifecycle.difference(old, new) == lifecycle.Difference((), (), ())
+
+
+def test_history_says_who_did_what(shelve):
+    library = shelve([card("a", "One.")])
+    version = library.playbook.versions.get()
+    acts = VersionEvent.objects.filter(version_id=version.id).order_by("pk")
+    assert [event.act for event in acts] == ["imported", "published"]
+
+
+def test_the_database_allows_one_published_version(shelve):
+    library = shelve([card("a", "One.")])
+    library.import_cards([card("a", "Two.")], publish=False)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        library.playbook.versions.filter(number=2).update(state="published")
+
+
+def test_an_unknown_playbook_or_version_is_named(shelve):
+    library = shelve([card("a", "One.")])
+    with pytest.raises(PlaybookMissing):
+        lifecycle.find(library.playbook.organisation_id, "other")
+    with pytest.raises(PlaybookMissing):
+        lifecycle.version(library.playbook, 7)
+
+
+async def test_searches_see_one_version_while_others_are_published(shelve):
+    """Publishing and rolling back while clients search: each answer is of one version only."""
+    library = shelve([card("a", "One breath."), card("b", "One step.")])
+    for number in range(2, 5):
+        library.import_cards(
+            [card("a", f"One breath {number}."), card("b", f"One step {number}.")], publish=False
+        )
+    versions = [v async for v in PlaybookVersion.objects.filter(playbook=library.playbook)]
+    done = threading.Event()
+
+    def churn():
+        try:
+            for turn in range(40):
+                lifecycle.publish(versions[turn % len(versions)].id)
+        finally:
+            connection.close()
+            done.set()
+
+    async def search():
+        seen = set()
+        while not done.is_set():
+            found = await library.search("one breath or step")
+            assert len(found.passages) == 2
+            assert {p.version for p in found.passages} == {found.version}
+            held = Passage.objects.filter(
+                id__in=[p.id for p in found.passages], version_id=found.version_id
+            )
+            assert await held.acount() == 2
+            seen.add(found.version)
+        return seen
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    seen = await asyncio.gather(*(search() for _ in range(4)))
+    thread.join()
+    assert len(set.union(*seen)) > 1
+
+
+async def test_another_model_takes_over_in_one_step(shelve, encoder):
+    library = shelve([card("a", "One breath."), card("b", "One step.")])
+    version = await PlaybookVersion.objects.aget(playbook=library.playbook)
+    cited = (await library.search("breathing")).passages[0].id
+    await PlaybookVersion.objects.filter(id=version.id).aupdate(embedding_model="former")
+    assert not (await library.search("breathing")).semantic
+    lifecycle.reembed(version.id, encoder)
+    found = await library.search("breathing")
+    assert found.semantic
+    assert found.passages[0].id == cited
+
+
+def test_a_playbook_is_of_one_organisation(shelve):
+    one, other = shelve([card("a", "One.")]), shelve([card("a", "One.")])
+    assert Playbook.objects.filter(slug="library").count() >= 2
+    assert one.playbook.organisation_id != other.playbook.organisation_id
