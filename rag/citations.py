@@ -104,6 +104,11 @@ def clauses(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"(?<=[.!?;:…])\s+|\s[–—-]\s", text) if part.strip()]
 
 
+def telling_words(text: str) -> int:
+    """How many of a text's words are not among those that any sentence holds."""
+    return len(_content(text))
+
+
 def _span(
     asked: Sequence[str], weights: dict[str, float], words: Sequence[_Word], title: set[str]
 ) -> tuple[float, int, int] | None:

@@ -18,6 +18,9 @@ class ReciprocalRank:
     k: int = 60
     name: str = field(default="reciprocal rank", init=False)
 
+    def balance(self) -> str:
+        return "SELECT NULL::float8 AS lexical_share, NULL::float8 AS best"
+
     def sql(self) -> str:
         return (
             f"coalesce(1.0 / ({self.k:d} + lexical_rank), 0)"
@@ -27,19 +30,32 @@ class ReciprocalRank:
 
 @dataclass(frozen=True)
 class Convex:
-    """weight x BM25 / the query's best BM25 + (1 - weight) x cosine.
+    """share x BM25 / the query's best BM25 + (1 - share) x cosine.
 
-    Source: Bruch et al., ACM TOIS 2023, with the theoretical minimum 0 for BM25 and the cosine
-    left as it is.
+    The share is `weight` x (best BM25 / what all of the query's words together could give) **
+    `trust`: the fewer of its words any passage knows, the less the lexical leg is heard. `trust`
+    0 makes it a fixed weight. Source of the sum: Bruch et al., ACM TOIS 2023, with the
+    theoretical minimum 0 for BM25 and the cosine left as it is; both numbers: docs/retrieval.md.
     """
 
-    weight: float = 0.2
+    weight: float = 0.3
+    trust: float = 0.3
     name: str = field(default="convex", init=False)
 
-    def sql(self) -> str:
+    def balance(self) -> str:
         return (
-            f"{self.weight:f} * coalesce(bm25 / (SELECT score FROM top_lexical WHERE rank = 1), 0)"
-            f" + {1 - self.weight:f} * coalesce(cosine, 0)"
+            "SELECT best, coalesce("
+            f"{self.weight:f} * least(1, best / nullif(ideal, 0)) ^ {self.trust:f}, 0)"
+            " AS lexical_share"
+            " FROM (SELECT (SELECT score FROM top_lexical WHERE rank = 1) AS best,"
+            " (SELECT sum(count * idf) FROM held) AS ideal) AS known"
+        )
+
+    def sql(self) -> str:
+        share = "(SELECT lexical_share FROM balance)"
+        return (
+            f"{share} * coalesce(bm25 / (SELECT best FROM balance), 0)"
+            f" + (1 - {share}) * coalesce(cosine, 0)"
         )
 
 

@@ -189,8 +189,13 @@ def known_vectors(playbook_id: UUID, model: str) -> dict[str, Vectors]:
 
 
 def searched_text(entry: Entry, ordinal: int, text: str) -> str:
-    """The text a passage is found by: its title, its words, and the entry's example once."""
-    return "\n".join(filter(None, (entry.title, text, "" if ordinal else entry.example)))
+    """The text a passage is found by: its title and words, and once what tells when it fits.
+
+    A card that asks a question shares few words with the talk it is for; its example and trigger
+    phrases are that talk (docs/retrieval.md).
+    """
+    fits = () if ordinal else (entry.example, ". ".join(entry.triggers))
+    return "\n".join(filter(None, (entry.title, text, *fits)))
 
 
 def folded(text: str) -> str:

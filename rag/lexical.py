@@ -32,10 +32,14 @@ class Analysed:
 
 @dataclass(frozen=True)
 class Weighed:
-    """Analysed texts with each term's share of BM25: `weight` runs parallel to `analysed`."""
+    """Analysed texts with each term's share of BM25: `weight` runs parallel to `analysed.text`.
+
+    `idf` has one value for each of `analysed.terms`.
+    """
 
     analysed: Analysed
     weight: NDArray[np.float64]
+    idf: NDArray[np.float64]
     mean_length: float
 
 
@@ -85,7 +89,7 @@ def weigh(analysed: Analysed, *, k1: float = K1, b: float = B) -> Weighed:
     idf = np.log1p((analysed.texts - held_by + 0.5) / (held_by + 0.5))
     relative = lengths[analysed.text] / (mean_length or 1.0)
     saturation = analysed.count / (analysed.count + k1 * (1 - b + b * relative))
-    return Weighed(analysed, idf[analysed.term] * saturation, mean_length)
+    return Weighed(analysed, idf[analysed.term] * saturation, idf, mean_length)
 
 
 def write(weighed: Weighed, *, organisation_id: UUID, version_id: UUID) -> None:
@@ -98,30 +102,37 @@ def write(weighed: Weighed, *, organisation_id: UUID, version_id: UUID) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM rag_term WHERE version_id = %s", [version_id])
         with _copy(cursor) as copy:
-            for lexeme, held, weight in zip(analysed.terms, passages, weights, strict=True):
+            rows = zip(analysed.terms, weighed.idf.tolist(), passages, weights, strict=True)
+            for lexeme, idf, held, weight in rows:
                 copy.write_row(
-                    (organisation_id, version_id, lexeme, held.tolist(), weight.tolist())
+                    (organisation_id, version_id, lexeme, idf, held.tolist(), weight.tolist())
                 )
 
 
 def _copy(cursor: Any) -> Any:
     return cursor.copy(
-        "COPY rag_term (organisation_id, version_id, lexeme, passages, weights) FROM STDIN"
+        "COPY rag_term (organisation_id, version_id, lexeme, idf, passages, weights) FROM STDIN"
     )
 
 
-# The query's terms with their counts; a repeated word counts as often as it is said.
+# The query's terms, each with its weight in the query, its passages, and how telling it is. A
+# repeated word counts as often as it is said, and what was said before as much as it is given. A
+# word that no passage holds is here too: it tells how much of the query the index knows.
 QUERY = """
     asked AS MATERIALIZED (
         SELECT lexeme, sum(count) AS count
         FROM (
-            SELECT lexeme, coalesce(cardinality(positions), 1)::float8 AS count
-            FROM live, unnest(to_tsvector(live.configuration, %(text)s))
-          UNION ALL
-            SELECT lexeme, %(context_weight)s * coalesce(cardinality(positions), 1)
-            FROM live, unnest(to_tsvector(live.configuration, %(context)s))
-        ) AS said
+            SELECT lexeme, weight * coalesce(cardinality(positions), 1) AS count
+            FROM live, unnest(%(said)s::text[], %(weights)s::float8[]) AS said(words, weight),
+                unnest(to_tsvector(live.configuration, words))
+        ) AS heard
         GROUP BY lexeme
+    ),
+    held AS MATERIALIZED (
+        SELECT asked.count, term.passages, term.weights,
+            coalesce(term.idf, ln(2 * live.passage_count + 2.0::float8)) AS idf
+        FROM live, asked LEFT JOIN rag_term AS term
+          ON term.version_id = (SELECT id FROM live) AND term.lexeme = asked.lexeme
     )"""
 
 # Every passage that holds a term of the query, with its full and exact BM25 score.
@@ -129,9 +140,7 @@ SUM = """
     lexical AS MATERIALIZED (
         SELECT passage, sum(weight) AS score
         FROM (
-            SELECT unnest(term.passages) AS passage, unnest(term.weights) * asked.count AS weight
-            FROM live, asked JOIN rag_term AS term
-              ON term.version_id = (SELECT id FROM live) AND term.lexeme = asked.lexeme
+            SELECT unnest(passages) AS passage, unnest(weights) * count AS weight FROM held
         ) AS posting
         {where}
         GROUP BY passage

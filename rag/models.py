@@ -271,6 +271,7 @@ class Passage(Tenant):
 class Term(Tenant):
     """A lexeme of a version: the passages that hold it, and what it adds to the score of each.
 
+    `idf` is how telling it is among them: ln(1 + (N - df + 0.5) / (df + 0.5)).
     `weights` are the term's BM25 share by the version's own statistics, so that a passage's score
     is their sum over the query's terms.
     """
@@ -279,6 +280,7 @@ class Term(Tenant):
         PlaybookVersion, models.CASCADE, related_name="terms", db_index=False
     )
     lexeme = models.TextField()
+    idf = models.FloatField()
     passages = ArrayField(models.IntegerField())
     weights = ArrayField(models.FloatField())
 

@@ -10,9 +10,10 @@ from uuid import UUID
 import numpy as np
 
 from rag import dense, lexical
+from rag.citations import telling_words
 from rag.embedding import Encoder, Vectors, as_literal
 from rag.errors import EmbedderLate, SearchUnavailable
-from rag.fusion import Convex, Fusion, Signals, boosts, varied
+from rag.fusion import Convex, Fusion, ReciprocalRank, Signals, boosts, varied
 from rag.index import FACETS, OPEN_FACETS, folded
 from rag.models import TextSearch
 
@@ -26,8 +27,11 @@ POOL_FACTOR, POOL_MIN = 4, 20
 # An utterance is short; what lies beyond would only slow its analysis down.
 MAX_CHARACTERS = 4_000
 PHRASE_WORDS, PHRASE_SCOPE = 6, 60
-# A turn before counts this much of the one after it; dev data: docs/retrieval.md.
-CONTEXT_DECAY = 0.25
+# How a turn before counts beside the utterance, by development data (docs/retrieval.md): at most
+# this much of the turn after it, in full from this likeness on, or the shorter the utterance is.
+CONTEXT_DECAY = 0.8
+CONTEXT_LIKENESS = 0.4
+CONTEXT_WORDS = 6
 CONTEXT_TURNS = 2
 
 
@@ -87,7 +91,10 @@ def spoken(filters: Filters) -> str:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a passage has its place. Ranks are from 1 and None where a leg did not find it."""
+    """Why a passage has its place. Ranks are from 1 and None where a leg did not find it.
+
+    `lexical_share` is the lexical leg's weight in a convex sum for this query, else None.
+    """
 
     exact: Literal["", "title", "trigger"]
     bm25: float | None
@@ -95,6 +102,7 @@ class Explanation:
     cosine: float | None
     dense_rank: int | None
     fused: float
+    lexical_share: float | None
     fusion: str
     boosts: Mapping[str, float]
 
@@ -133,6 +141,14 @@ class Found:
 
 
 @dataclass(frozen=True)
+class _Asked:
+    """What is searched for: each turn's weight, and their vectors as one, where there is one."""
+
+    weights: list[float]
+    vector: Vectors | None
+
+
+@dataclass(frozen=True)
 class Retrieval:
     """Searches published playbooks; safe to share between tasks.
 
@@ -165,24 +181,23 @@ class Retrieval:
         SearchUnavailable when the database does not answer.
         """
         began = time.perf_counter()
-        asked = clean(text)
-        vector = await self._embed(asked, context, mode=mode, timeout_s=timeout_s)
+        said = [clean(text), *(clean(turn) for turn in reversed(context[-CONTEXT_TURNS:]))]
+        asked = await self._ask(said, mode=mode, timeout_s=timeout_s)
         embedded = time.perf_counter()
-        if vector is None and mode != "dense":
+        if asked.vector is None and mode != "dense":
             mode = "lexical"
         chosen = filters.chosen()
         dimension = self.encoder.dimension if self.encoder and mode != "lexical" else 0
-        words = folded(asked)
+        words = folded(said[0])
         rows = await self._fetch(
             statement(mode, dimension, self.fusion, tuple(chosen), _pool(limit)),
             {
                 "organisation": organisation_id,
                 "playbook": playbook_id,
-                "text": asked,
-                "context": " ".join(clean(turn) for turn in context[-CONTEXT_TURNS:]),
-                "context_weight": CONTEXT_DECAY,
+                "said": said,
+                "weights": asked.weights,
                 "language": spoken(filters),
-                "vector": as_literal(vector) if vector is not None else None,
+                "vector": as_literal(asked.vector) if asked.vector is not None else None,
                 "model": self.encoder.model if self.encoder else "",
                 "whole": words,
                 "phrases": phrases(words),
@@ -247,36 +262,49 @@ class Retrieval:
 
     async def warm(self, text: str, *, timeout_s: float) -> None:
         """Have a draft's embedding ready for the utterance it may become."""
-        await self._embed(clean(text), (), mode="dense", timeout_s=timeout_s)
+        await self._ask([clean(text)], mode="dense", timeout_s=timeout_s)
 
-    async def _embed(
-        self, text: str, context: Sequence[str], *, mode: Mode, timeout_s: float
-    ) -> Vectors | None:
-        if self.encoder is None or mode == "lexical" or not text.strip():
-            return None
+    async def _ask(self, said: Sequence[str], *, mode: Mode, timeout_s: float) -> _Asked:
+        """Weigh an utterance, the first of `said`, with the turns before it, latest first.
+
+        A turn before counts as far as it speaks of the same thing, or as the utterance is too
+        short to say what it is about.
+        """
+        vectors = await self._embed(said, mode=mode, timeout_s=timeout_s)
+        short = max(0.0, 1 - telling_words(said[0]) / CONTEXT_WORDS)
+        weights = [1.0]
+        for place in range(1, len(said)):
+            alike = float(vectors[0] @ vectors[place]) if place < len(vectors) else 0.0
+            part = max(short, min(1.0, max(0.0, alike) / CONTEXT_LIKENESS))
+            weights.append(part * CONTEXT_DECAY**place)
+        whole = sum(
+            (np.float32(weight) * vector for weight, vector in zip(weights, vectors, strict=False)),
+            start=np.zeros(1, dtype=np.float32),
+        )
+        return _Asked(weights, whole / np.linalg.norm(whole) if vectors else None)
+
+    async def _embed(self, said: Sequence[str], *, mode: Mode, timeout_s: float) -> list[Vectors]:
+        """The turns' vectors; fewer where time runs out, and none for the lexical leg alone."""
+        if self.encoder is None or mode == "lexical" or not said[0].strip():
+            return []
         left = time.perf_counter() + timeout_s / 2
-        turns = [text, *(clean(turn) for turn in reversed(context[-CONTEXT_TURNS:]))]
-        whole: Vectors = np.zeros(self.encoder.dimension, dtype=np.float32)
-        weight = 1.0
-        for turn in turns:
-            try:
-                vector = await self.encoder.embed_query(
-                    turn, timeout_s=max(0.0, left - time.perf_counter())
-                )
-            except EmbedderLate:
-                # The utterance itself is worth waiting for; what came before it is not.
-                return whole / np.linalg.norm(whole) if whole.any() else None
-            whole = whole + np.float32(weight) * vector
-            weight *= CONTEXT_DECAY
-        return whole / np.linalg.norm(whole)
+        vectors: list[Vectors] = []
+        try:
+            for turn in said:
+                timeout_s = max(0.0, left - time.perf_counter())
+                vectors.append(await self.encoder.embed_query(turn, timeout_s=timeout_s))
+        except EmbedderLate:
+            # The utterance itself is worth waiting for; what came before it is not.
+            return vectors
+        return vectors
 
 
 # Columns of the statement's rows, in order.
 (
     VERSION_ID, VERSION_NUMBER, COMPARABLE, PASSAGE_ID, ENTRY_ID, ENTRY_KEY, TITLE, TEXT, EXAMPLE,
     LANGUAGE, DECKS, ACTIVITIES, ACTS, EMOTIONS, EXACT, BM25, LEXICAL_RANK, COSINE, DENSE_RANK,
-    FUSED, EMBEDDING,
-) = range(21)  # fmt: skip
+    FUSED, SHARE, EMBEDDING,
+) = range(22)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -303,6 +331,7 @@ class _Hit:
             cosine=row[COSINE],
             dense_rank=row[DENSE_RANK],
             fused=row[FUSED],
+            lexical_share=row[SHARE],
             fusion=fusion.name,
             boosts=added,
         )
@@ -413,6 +442,7 @@ _TOP_LEXICAL = """
 # IS TRUE keeps the planner from turning IN into a join, for which it would put all scores into
 # a hash table in order to look up two hundred.
 _POOL = """
+    balance AS MATERIALIZED ({balance}),
     named AS MATERIALIZED (
         SELECT passage FROM phrased UNION SELECT passage FROM top_lexical
         UNION SELECT passage FROM dense
@@ -439,7 +469,8 @@ _POOL = """
         ) AS vector ON true
     ),
     pool AS MATERIALIZED (
-        SELECT *, ({fused})::float8 AS fused FROM candidate
+        SELECT *, ({fused})::float8 AS fused, (SELECT lexical_share FROM balance) AS lexical_share
+        FROM candidate
         ORDER BY exact IS NULL, fused DESC, passage
         LIMIT {pool}
     )"""
@@ -448,7 +479,8 @@ _ROWS = """
     SELECT live.id, live.number, live.comparable, passage.id, entry.id, entry.key, passage.title,
         passage.text, entry.example, entry.language, entry.decks, entry.activities,
         entry.when_acts, entry.when_emotions, coalesce(pool.exact, ''), pool.bm25,
-        pool.lexical_rank, pool.cosine, pool.dense_rank, pool.fused, halfvec_send(pool.embedding)
+        pool.lexical_rank, pool.cosine, pool.dense_rank, pool.fused, pool.lexical_share,
+        halfvec_send(pool.embedding)
     FROM live
     LEFT JOIN pool ON true
     LEFT JOIN rag_passage AS passage
@@ -489,7 +521,8 @@ def statement(
         "lexical": "coalesce(bm25, 0)",
         "dense": "coalesce(cosine, 0)",
     }[mode]
-    parts.append(_POOL.format(fused=fused, pool=pool))
+    balance = (fusion if mode == "hybrid" else ReciprocalRank()).balance()
+    parts.append(_POOL.format(balance=balance, fused=fused, pool=pool))
     return "WITH" + ",".join(parts) + _ROWS
 
 
@@ -499,7 +532,7 @@ def opening_statement(filtered: tuple[str, ...]) -> str:
     pool AS MATERIALIZED (
         SELECT number AS passage, NULL::text AS exact, NULL::float8 AS bm25,
             NULL::bigint AS lexical_rank, NULL::float8 AS cosine, NULL::bigint AS dense_rank,
-            0::float8 AS fused, NULL::halfvec AS embedding
+            0::float8 AS fused, NULL::float8 AS lexical_share, NULL::halfvec AS embedding
         FROM rag_passage
         WHERE version_id = (SELECT id FROM live)
           AND get_bit((SELECT bits FROM allowed), number) > 0

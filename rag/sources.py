@@ -1,15 +1,17 @@
-"""Import files to cards: JSON Lines, CSV and Markdown, with the words still unredacted."""
+"""Import files to cards: JSON Lines, CSV, Markdown, Word and PDF, the words still unredacted."""
 
 import csv
 import gzip
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rag import documents
+from rag.documents import Line, Table
 from rag.errors import SourceUnreadable
 from rag.models import TextSearch
 
@@ -49,8 +51,8 @@ class Card:
 def read(path: Path) -> list[Card]:
     """All cards of a file, in its order; its name's ending says what it is.
 
-    `.jsonl`, `.csv` and `.md`, each also with `.gz` after it. Raises SourceUnreadable, naming
-    the line, when the file cannot be read whole.
+    `.jsonl`, `.csv`, `.md`, `.docx` and `.pdf`, each also with `.gz` after it. Raises
+    SourceUnreadable, naming the line, when the file cannot be read whole.
     """
     endings = [ending.lower() for ending in path.suffixes]
     packed = endings[-1:] == [".gz"]
@@ -60,17 +62,27 @@ def read(path: Path) -> list[Card]:
         raise SourceUnreadable(f"{path.name}: one of {', '.join(READERS)} is needed")
     try:
         raw = path.read_bytes()
-        text = (gzip.decompress(raw) if packed else raw).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError, gzip.BadGzipFile) as exc:
-        raise SourceUnreadable(f"{path.name} is not readable as UTF-8 text") from exc
-    cards = list(reader(text))
+        content = gzip.decompress(raw) if packed else raw
+    except (OSError, EOFError, gzip.BadGzipFile) as exc:
+        raise SourceUnreadable(f"{path.name} is not readable") from exc
+    try:
+        cards = list(reader(content))
+    except SourceUnreadable as exc:
+        raise SourceUnreadable(f"{path.name}: {exc}") from exc
     if not cards:
         raise SourceUnreadable(f"{path.name} holds no entry")
     return cards
 
 
-def _json_lines(text: str) -> Iterator[Card]:
-    for number, line in enumerate(text.split("\n"), start=1):
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise SourceUnreadable("it is not UTF-8 text") from exc
+
+
+def _json_lines(raw: bytes) -> Iterator[Card]:
+    for number, line in enumerate(_decoded(raw).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -82,8 +94,8 @@ def _json_lines(text: str) -> Iterator[Card]:
         yield _card(row, number)
 
 
-def _csv(text: str) -> Iterator[Card]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+def _csv(raw: bytes) -> Iterator[Card]:
+    reader = csv.DictReader(io.StringIO(_decoded(raw), newline=""))
     try:
         for row in reader:
             named = {key.strip().lower(): value for key, value in row.items() if key}
@@ -97,24 +109,58 @@ _FENCE = re.compile(r"\s{0,3}(```|~~~)")
 _LABEL = re.compile(r"\s*(?:[-*]\s+)?([A-Za-z_ ]{2,20}):\s+(.+)$")
 
 
-def _markdown(text: str) -> Iterator[Card]:
-    """One card for each heading with words under it; the headings above it name its deck.
+def _markdown(raw: bytes) -> Iterator[Card]:
+    return _sections(_markdown_lines(_decoded(raw)))
+
+
+def _markdown_lines(text: str) -> Iterator[Line]:
+    fenced = False
+    for line in text.splitlines():
+        fenced ^= bool(_FENCE.match(line))
+        heading = None if fenced else _HEADING.match(line)
+        yield Line(heading[2], len(heading[1])) if heading else Line(line)
+
+
+def _word(raw: bytes) -> Iterator[Card]:
+    """Cards of a Word file's sections, and of the rows of a table that names its columns."""
+    lines: list[Line] = []
+    for block in documents.word(raw):
+        if isinstance(block, Line):
+            lines += [block, Line("")]
+        elif _names_fields(block):
+            names = [name.strip().lower() for name in block.rows[0]]
+            for number, row in enumerate(block.rows[1:], start=2):
+                yield _card(dict(zip(names, row, strict=False)), number)
+        else:
+            lines += [Line(" | ".join(row)) for row in block.rows] + [Line("")]
+    yield from _sections(lines)
+
+
+def _names_fields(table: Table) -> bool:
+    names = {name.strip().lower() for name in table.rows[0]} if table.rows else set()
+    return bool(names & {"body", "text"})
+
+
+def _pdf(raw: bytes) -> Iterator[Card]:
+    lines = documents.pdf(raw)
+    return _sections(each for line in lines for each in (line, Line("")))
+
+
+def _sections(lines: Iterable[Line]) -> Iterator[Card]:
+    """One card for each heading with words under it; the heading above it names its deck.
 
     Lines `deck: ...`, `when_acts: a, b`, `example: ...`, `id: ...` right under it are its fields.
     """
     above: list[str] = []
-    fenced = False
     sections: list[tuple[int, list[str], list[str]]] = [(0, [], [])]
-    for number, line in enumerate(text.splitlines(), start=1):
-        fenced ^= bool(_FENCE.match(line))
-        heading = None if fenced else _HEADING.match(line)
-        if heading is None:
-            sections[-1][2].append(line)
+    for number, line in enumerate(lines, start=1):
+        if not line.level:
+            sections[-1][2].append(line.text)
             continue
-        above = [*above[: len(heading[1]) - 1], heading[2]]
+        above = [*above[: line.level - 1], line.text]
         sections.append((number, above, []))
-    for number, titles, lines in sections:
-        labels, body = _labels(lines)
+    for number, titles, texts in sections:
+        labels, body = _labels(texts)
         if body:
             row: dict[str, Any] = {"title": titles[-1] if titles else "", "body": body}
             if len(titles) > 1:
@@ -137,10 +183,12 @@ def _labels(lines: Sequence[str]) -> tuple[dict[str, str], str]:
     return labels, "\n".join(rest).strip()
 
 
-READERS: Mapping[str, Callable[[str], Iterator[Card]]] = {
+READERS: Mapping[str, Callable[[bytes], Iterator[Card]]] = {
     ".jsonl": _json_lines,
     ".csv": _csv,
     ".md": _markdown,
+    ".docx": _word,
+    ".pdf": _pdf,
 }
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rag.fusion import BOOSTS, Convex, ReciprocalRank, Signals, boosts, varied
+from rag.fusion import BOOSTS, Signals, boosts, varied
 
 SAME = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
 
@@ -34,8 +34,3 @@ def test_nothing_varies_to_nothing():
 )
 def test_only_matching_signals_boost(signals, expected):
     assert boosts(signals, {"act": ["question"], "deck": ["goals", "grow"]}) == expected
-
-
-def test_each_fusion_is_one_sql_expression():
-    assert "60" in ReciprocalRank().sql()
-    assert "0.300000" in Convex(0.3).sql()

@@ -25,10 +25,20 @@ async def test_a_result_explains_itself(library):
     why = best.explanation
     assert why.lexical_rank == 1
     assert why.dense_rank in (1, 2)
-    assert why.fused == pytest.approx(0.2 + 0.8 * why.cosine, abs=1e-6)
+    assert 0 < why.lexical_share <= 0.3
+    assert why.fused == pytest.approx(
+        why.lexical_share + (1 - why.lexical_share) * why.cosine, abs=1e-6
+    )
     assert best.score == why.fused
     assert best.version == found.version == 1
     assert [p.rank for p in found.passages] == [1, 2, 3]
+
+
+async def test_the_lexical_leg_counts_less_where_it_knows_few_of_the_words(library):
+    known = await library.search("the argument with my colleague")
+    strange = await library.search("the argument about zeppelins and quaternions in marzipan")
+    share = [found.passages[0].explanation.lexical_share for found in (known, strange)]
+    assert share[0] > share[1] > 0
 
 
 async def test_reciprocal_rank_counts_ranks_alone(library, live, encoder):

@@ -85,7 +85,7 @@ def test_headings_in_code_are_no_headings(scratch):
         ("c.jsonl", b'{"body": ["x"]}', "line 1: body is not text"),
         ("c.jsonl", b'{"body": "x", "tags": {"deck": 1.5}}', "line 1: a tag"),
         ("c.jsonl", b'{"body": "x", "language": "English, mostly"}', "line 1: language"),
-        ("c.jsonl", b"\xff\xfe", "not readable as UTF-8"),
+        ("c.jsonl", b"\xff\xfe", "is not UTF-8 text"),
         ("c.jsonl", b"\n", "holds no entry"),
         ("c.exe", b"", "one of"),
         ("none", b"", "one of"),

@@ -32,7 +32,9 @@ class Command(BaseCommand):
             )
             return made
 
-        importing = job("import", "read a .jsonl, .csv or .md file as the next version")
+        importing = job(
+            "import", "read a .jsonl, .csv, .md, .docx or .pdf file as the next version"
+        )
         importing.add_argument("file", type=Path)
         importing.add_argument("--publish", action="store_true")
         importing.add_argument("--dry-run", action="store_true", help="report, store nothing")
