@@ -11,7 +11,7 @@ import math
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from rag.errors import SourceUnreadable
 from rag.fusion import Convex, Fusion, ReciprocalRank
 from rag.models import Playbook
 from rag.retrieval import Mode, Retrieval
-from rag.sources import Card
+from rag.sources import Card, read
 
 DEPTH = 10
 RESAMPLES = 1000
@@ -51,11 +51,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Split:
-    """Queries and what is relevant to each; a query without relevant documents is left out."""
+    """Queries and what is relevant to each; a query without relevant documents is left out.
+
+    `before` are the turns before a query, latest last, where there were any.
+    """
 
     name: str
     queries: Mapping[str, str]
     qrels: Qrels
+    before: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def retrieval(data: Path) -> dict[str, Any]:
@@ -67,8 +71,29 @@ def retrieval(data: Path) -> dict[str, Any]:
     folders = sorted({path.parent for path in data.rglob("corpus.jsonl*")})
     if not folders:
         raise SourceUnreadable(f"{data} holds no corpus.jsonl")
-    encoder, redactor = ingest.encoder(), ingest.redactor()
-    return {folder.name: _corpus(folder, encoder, redactor) for folder in folders}
+    return {
+        folder.name: _corpus(folder.name, _documents(folder), list(_splits(folder)))
+        for folder in folders
+    }
+
+
+def graded(playbook: Path, utterances: Path) -> dict[str, Any]:
+    """Figures for a playbook file and utterances graded against its entries.
+
+    A line is {`id`, `text`, `before`?: turns, `relevant`: {entry: grade}, `held_back`}; those held
+    back were not looked at while anything was tuned. Raises SourceUnreadable.
+    """
+    rows = list(_lines(utterances))
+    splits = [
+        Split(
+            name,
+            {row["id"]: row["text"] for row in rows},
+            {row["id"]: row["relevant"] for row in rows if row["held_back"] is held_back},
+            {row["id"]: row.get("before", ()) for row in rows},
+        )
+        for name, held_back in (("tuning", False), ("held_back", True))
+    ]
+    return {playbook.stem: _corpus(playbook.stem, read(playbook), splits)}
 
 
 def ndcg(ranked: Sequence[str], relevant: Mapping[str, float], depth: int = DEPTH) -> float:
@@ -108,26 +133,27 @@ def interval(values: Sequence[float], *, seed: int = 0) -> Measured:
     return Measured(round(float(sample.mean()), 4), round(float(low), 4), round(float(high), 4))
 
 
-def _corpus(folder: Path, encoder: Encoder, redactor: Any) -> dict[str, Any]:
-    organisation = uuid.uuid4()
-    cards = [
+def _documents(folder: Path) -> list[Card]:
+    return [
         Card(key=str(row["_id"]), title=str(row.get("title") or ""), body=str(row["text"]))
         for row in _rows(folder, "corpus")
         if str(row["text"]).strip()
     ]
+
+
+def _corpus(name: str, cards: Sequence[Card], splits: Sequence[Split]) -> dict[str, Any]:
+    organisation, encoder = uuid.uuid4(), ingest.encoder()
     report = ingest.import_cards(
         cards,
         organisation_id=organisation,
-        name=folder.name,
+        name=name,
         encoder=encoder,
-        redactor=redactor,
+        redactor=ingest.redactor(),
         publish=True,
     )
     try:
-        playbook = lifecycle.find(organisation, folder.name)
-        figures = {
-            split.name: asyncio.run(_measure(split, playbook, encoder)) for split in _splits(folder)
-        }
+        playbook = lifecycle.find(organisation, name)
+        figures = {split.name: asyncio.run(_measure(split, playbook, encoder)) for split in splits}
     finally:
         with transaction.atomic():
             Playbook.objects.filter(organisation_id=organisation).update(live_version=None)
@@ -150,6 +176,7 @@ async def _measure(split: Split, playbook: Playbook, encoder: Encoder) -> dict[s
                     playbook_id=playbook.id,
                     limit=DEPTH,
                     mode=mode,
+                    context=split.before.get(key, ()),
                     timeout_s=TIMEOUT_S,
                 )
                 taken_ms.append((time.perf_counter() - began) * 1e3)
@@ -184,14 +211,15 @@ def _splits(folder: Path) -> Iterator[Split]:
 
 def _rows(folder: Path, stem: str) -> Iterator[dict[str, Any]]:
     plain, packed = folder / f"{stem}.jsonl", folder / f"{stem}.jsonl.gz"
+    yield from _lines(plain if plain.is_file() else packed)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        text = (
-            plain.read_text("utf-8")
-            if plain.is_file()
-            else gzip.decompress(packed.read_bytes()).decode("utf-8")
-        )
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
         for line in text.split("\n"):
             if line.strip():
                 yield json.loads(line)
     except (OSError, EOFError, ValueError) as exc:
-        raise SourceUnreadable(f"{folder.name}/{stem}.jsonl is not readable") from exc
+        raise SourceUnreadable(f"{path.parent.name}/{path.name} is not readable") from exc

@@ -47,7 +47,7 @@ class Convex:
             "SELECT best, coalesce("
             f"{self.weight:f} * least(1, best / nullif(ideal, 0)) ^ {self.trust:f}, 0)"
             " AS lexical_share"
-            " FROM (SELECT (SELECT score FROM top_lexical WHERE rank = 1) AS best,"
+            " FROM (SELECT (SELECT score FROM lexical WHERE rank = 1) AS best,"
             " (SELECT sum(count * idf) FROM held) AS ideal) AS known"
         )
 

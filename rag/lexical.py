@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 K1 = 1.2
 B = 0.75
 BATCH = 2000
+# Passages that a search looks at further; no term's floor promises fewer.
+LEG = 150
 
 
 @dataclass(frozen=True)
@@ -104,14 +106,20 @@ def write(weighed: Weighed, *, organisation_id: UUID, version_id: UUID) -> None:
         with _copy(cursor) as copy:
             rows = zip(analysed.terms, weighed.idf.tolist(), passages, weights, strict=True)
             for lexeme, idf, held, weight in rows:
-                copy.write_row(
-                    (organisation_id, version_id, lexeme, idf, held.tolist(), weight.tolist())
-                )
+                copy.write_row((
+                    organisation_id, version_id, lexeme, idf, _floor(weight), held.tolist(),
+                    weight.tolist(),
+                ))  # fmt: skip
+
+
+def _floor(weight: NDArray[np.float64]) -> float:
+    return float(np.partition(weight, -LEG)[-LEG]) if len(weight) >= LEG else 0.0
 
 
 def _copy(cursor: Any) -> Any:
     return cursor.copy(
-        "COPY rag_term (organisation_id, version_id, lexeme, idf, passages, weights) FROM STDIN"
+        "COPY rag_term (organisation_id, version_id, lexeme, idf, floor, passages,"
+        " weights) FROM STDIN"
     )
 
 
@@ -129,19 +137,45 @@ QUERY = """
         GROUP BY lexeme
     ),
     held AS MATERIALIZED (
-        SELECT asked.count, term.passages, term.weights,
+        SELECT asked.count, term.passages, term.weights, asked.count * term.floor AS floor,
             coalesce(term.idf, ln(2 * live.passage_count + 2.0::float8)) AS idf
         FROM live, asked LEFT JOIN rag_term AS term
           ON term.version_id = (SELECT id FROM live) AND term.lexeme = asked.lexeme
     )"""
 
-# Every passage that holds a term of the query, with its full and exact BM25 score.
-SUM = """
+# Every passage that holds a term of the query gets its full and exact BM25 score; one sort keeps
+# those that `named` asks for and the best of the others. Reading all the scores a second time
+# would mean to write them down first, and sorting them all costs a third of the leg: one term
+# alone may lift enough passages to a floor below which nobody needs to be sorted. IS TRUE keeps
+# the planner from turning IN into a join, for which it would hash all scores to look up a few.
+_SUM = """
     lexical AS MATERIALIZED (
-        SELECT passage, sum(weight) AS score
+        SELECT passage, score, row_number() OVER (ORDER BY score DESC, passage) AS rank
         FROM (
-            SELECT unnest(passages) AS passage, unnest(weights) * count AS weight FROM held
-        ) AS posting
-        {where}
-        GROUP BY passage
+            SELECT passage, sum(weight * count) AS score,
+                (passage IN (SELECT passage FROM named)) IS TRUE AS wanted
+            FROM (
+                SELECT unnest(passages) AS passage, unnest(weights) AS weight, count FROM held
+            ) AS posting
+            {where}
+            GROUP BY passage
+            HAVING sum(weight * count) >= {floor}
+                OR (passage IN (SELECT passage FROM named)) IS TRUE
+            ORDER BY wanted DESC, score DESC, passage
+            LIMIT {limit}
+        ) AS kept
     )"""
+_FLOOR = "(SELECT coalesce(max(floor), 0) * (1 - 1e-9) FROM held)"
+
+
+def leg(*, allowed: str) -> str:
+    """The CTE `lexical` (passage, score, rank): the named passages and the best `LEG` others.
+
+    Reads the CTEs `held` and `named`, which holds at most twice `LEG`; ranks are true down to
+    `LEG`. `allowed` is the condition of a filter, behind which no term's floor holds.
+    """
+    return _SUM.format(
+        where=f"WHERE {allowed}" if allowed else "",
+        floor="0" if allowed else _FLOOR,
+        limit=3 * LEG,
+    )

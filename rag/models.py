@@ -271,7 +271,9 @@ class Passage(Tenant):
 class Term(Tenant):
     """A lexeme of a version: the passages that hold it, and what it adds to the score of each.
 
-    `idf` is how telling it is among them: ln(1 + (N - df + 0.5) / (df + 0.5)).
+    `idf` is how telling it is among them: ln(1 + (N - df + 0.5) / (df + 0.5)). `floor` is what it
+    alone gives to each of the many passages that a leg keeps, 0 where fewer hold it.
+
     `weights` are the term's BM25 share by the version's own statistics, so that a passage's score
     is their sum over the query's terms.
     """
@@ -281,6 +283,7 @@ class Term(Tenant):
     )
     lexeme = models.TextField()
     idf = models.FloatField()
+    floor = models.FloatField()
     passages = ArrayField(models.IntegerField())
     weights = ArrayField(models.FloatField())
 

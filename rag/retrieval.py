@@ -15,14 +15,14 @@ from rag.embedding import Encoder, Vectors, as_literal
 from rag.errors import EmbedderLate, SearchUnavailable
 from rag.fusion import Convex, Fusion, ReciprocalRank, Signals, boosts, varied
 from rag.index import FACETS, OPEN_FACETS, folded
+from rag.lexical import LEG
 from rag.models import TextSearch
 
 Mode = Literal["hybrid", "lexical", "dense"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-# Candidates of each leg; what fusion then keeps for each result asked for, for boosts,
-# variety and entries of several passages to choose from.
-LEG = 150
+# What fusion keeps for each result asked for, for boosts, variety and entries of several
+# passages to choose from.
 POOL_FACTOR, POOL_MIN = 4, 20
 # An utterance is short; what lies beyond would only slow its analysis down.
 MAX_CHARACTERS = 4_000
@@ -190,7 +190,9 @@ class Retrieval:
         dimension = self.encoder.dimension if self.encoder and mode != "lexical" else 0
         words = folded(said[0])
         rows = await self._fetch(
-            statement(mode, dimension, self.fusion, tuple(chosen), _pool(limit)),
+            statement(
+                mode, dimension, self.fusion, tuple(chosen), _pool(limit), varied=diversity > 0
+            ),
             {
                 "organisation": organisation_id,
                 "playbook": playbook_id,
@@ -423,6 +425,12 @@ _LIVE = f"""
 
 _GIVEN = """
     given AS MATERIALIZED (SELECT %(vector)s::halfvec AS embedding)"""
+_NO_VECTOR = """
+    given AS (SELECT NULL::halfvec AS embedding)"""
+_NO_DENSE = """
+    dense AS (SELECT 0 AS passage, 0::float8 AS cosine, 0 AS rank WHERE false)"""
+_NO_LEXICAL = """
+    lexical AS (SELECT 0 AS passage, 0::float8 AS score, 0 AS rank WHERE false)"""
 
 _PHRASED = """
     phrased AS MATERIALIZED (
@@ -431,42 +439,32 @@ _PHRASED = """
         WHERE version_id = (SELECT id FROM live) AND phrase = ANY(%(phrases)s)
           AND (NOT is_title OR phrase = %(whole)s) {allowed}
         GROUP BY passage
+        ORDER BY bool_or(is_title) DESC, passage
+        LIMIT {leg}
     )"""
 
-_TOP_LEXICAL = """
-    top_lexical AS MATERIALIZED (
-        SELECT passage, score, row_number() OVER (ORDER BY score DESC, passage) AS rank
-        FROM (SELECT * FROM lexical ORDER BY score DESC, passage LIMIT {leg}) AS best
-    )"""
+_NAMED = """
+    named AS MATERIALIZED (SELECT passage FROM phrased UNION SELECT passage FROM dense)"""
 
-# IS TRUE keeps the planner from turning IN into a join, for which it would put all scores into
-# a hash table in order to look up two hundred.
 _POOL = """
     balance AS MATERIALIZED ({balance}),
-    named AS MATERIALIZED (
-        SELECT passage FROM phrased UNION SELECT passage FROM top_lexical
-        UNION SELECT passage FROM dense
-    ),
-    scored AS MATERIALIZED (
-        SELECT passage, score FROM lexical
-        WHERE (passage IN (SELECT passage FROM named)) IS TRUE
-    ),
     candidate AS MATERIALIZED (
-        SELECT named.passage, phrased.exact, scored.score AS bm25,
-            top_lexical.rank AS lexical_rank, dense.rank AS dense_rank, vector.embedding,
-            coalesce(dense.cosine, -(vector.embedding <#> (SELECT embedding FROM given)))
-                AS cosine
-        FROM named
+        SELECT found.passage, phrased.exact, lexical.score AS bm25, dense.rank AS dense_rank,
+            CASE WHEN lexical.rank <= {leg} THEN lexical.rank END AS lexical_rank,
+            coalesce(dense.cosine, compared.cosine) AS cosine
+        FROM (
+            SELECT passage FROM named UNION SELECT passage FROM lexical WHERE rank <= {leg}
+        ) AS found
         LEFT JOIN phrased USING (passage)
-        LEFT JOIN scored USING (passage)
-        LEFT JOIN top_lexical USING (passage)
+        LEFT JOIN lexical USING (passage)
         LEFT JOIN dense USING (passage)
         LEFT JOIN LATERAL (
-            SELECT embedding FROM rag_vector
+            SELECT -(embedding <#> (SELECT embedding FROM given)) AS cosine FROM rag_vector
             WHERE version_id = (SELECT id FROM live) AND model = %(model)s
-              AND passage = named.passage AND (SELECT comparable FROM live)
+              AND passage = found.passage
+              AND dense.cosine IS NULL AND (SELECT comparable FROM live)
             LIMIT 1
-        ) AS vector ON true
+        ) AS compared ON true
     ),
     pool AS MATERIALIZED (
         SELECT *, ({fused})::float8 AS fused, (SELECT lexical_share FROM balance) AS lexical_share
@@ -475,12 +473,19 @@ _POOL = """
         LIMIT {pool}
     )"""
 
+# Only variety looks at the vectors of what was found.
+_EMBEDDING = """(
+            SELECT halfvec_send(embedding) FROM rag_vector
+            WHERE version_id = live.id AND model = %(model)s AND passage = pool.passage
+            LIMIT 1
+        )"""
+
 _ROWS = """
     SELECT live.id, live.number, live.comparable, passage.id, entry.id, entry.key, passage.title,
         passage.text, entry.example, entry.language, entry.decks, entry.activities,
         entry.when_acts, entry.when_emotions, coalesce(pool.exact, ''), pool.bm25,
         pool.lexical_rank, pool.cosine, pool.dense_rank, pool.fused, pool.lexical_share,
-        halfvec_send(pool.embedding)
+        {embedding}
     FROM live
     LEFT JOIN pool ON true
     LEFT JOIN rag_passage AS passage
@@ -491,7 +496,13 @@ _ROWS = """
 
 @cache
 def statement(
-    mode: Mode, dimension: int, fusion: Fusion, filtered: tuple[str, ...], pool: int
+    mode: Mode,
+    dimension: int,
+    fusion: Fusion,
+    filtered: tuple[str, ...],
+    pool: int,
+    *,
+    varied: bool = False,
 ) -> str:
     """The one statement of a search; `filtered` names the fields that `Filters` restricts.
 
@@ -499,31 +510,27 @@ def statement(
     the table comes back, and then plans every call anew (2 ms) rather than keep that plan.
     """
     bit = "get_bit((SELECT bits FROM allowed), passage) > 0"
-    none = "AS MATERIALIZED (SELECT 0 AS passage, 0::float8 AS score"
     parts = [_LIVE]
     if filtered:
         parts.append(_allowed(filtered))
-    parts.append(_PHRASED.format(allowed=f"AND {bit}" if filtered else ""))
-    if mode == "dense":
-        parts += [f"\n    lexical {none} WHERE false)"]
-    else:
-        parts += [lexical.QUERY, lexical.SUM.format(where=f"WHERE {bit}" if filtered else "")]
-    parts.append(_TOP_LEXICAL.format(leg=LEG))
+    parts.append(_PHRASED.format(allowed=f"AND {bit}" if filtered else "", leg=LEG))
     if mode == "lexical":
-        parts.append("\n    given AS (SELECT NULL::halfvec AS embedding)")
-        parts.append(
-            "\n    dense AS (SELECT 0 AS passage, 0::float8 AS cosine, 0 AS rank WHERE false)"
-        )
+        parts += [_NO_VECTOR, _NO_DENSE]
     else:
         parts += [_GIVEN, dense.leg(dimension, limit=LEG, filtered=bool(filtered))]
+    parts.append(_NAMED)
+    if mode == "dense":
+        parts.append(_NO_LEXICAL)
+    else:
+        parts += [lexical.QUERY, lexical.leg(allowed=bit if filtered else "")]
     fused = {
         "hybrid": fusion.sql(),
         "lexical": "coalesce(bm25, 0)",
         "dense": "coalesce(cosine, 0)",
     }[mode]
     balance = (fusion if mode == "hybrid" else ReciprocalRank()).balance()
-    parts.append(_POOL.format(balance=balance, fused=fused, pool=pool))
-    return "WITH" + ",".join(parts) + _ROWS
+    parts.append(_POOL.format(balance=balance, fused=fused, leg=LEG, pool=pool))
+    return "WITH" + ",".join(parts) + _ROWS.format(embedding=_EMBEDDING if varied else "NULL")
 
 
 @cache
@@ -532,14 +539,14 @@ def opening_statement(filtered: tuple[str, ...]) -> str:
     pool AS MATERIALIZED (
         SELECT number AS passage, NULL::text AS exact, NULL::float8 AS bm25,
             NULL::bigint AS lexical_rank, NULL::float8 AS cosine, NULL::bigint AS dense_rank,
-            0::float8 AS fused, NULL::float8 AS lexical_share, NULL::halfvec AS embedding
+            0::float8 AS fused, NULL::float8 AS lexical_share
         FROM rag_passage
         WHERE version_id = (SELECT id FROM live)
           AND get_bit((SELECT bits FROM allowed), number) > 0
         ORDER BY number
         LIMIT {POOL_MIN}
     )"""
-    return "WITH" + ",".join([_LIVE, _allowed(filtered), pool]) + _ROWS
+    return "WITH" + ",".join([_LIVE, _allowed(filtered), pool]) + _ROWS.format(embedding="NULL")
 
 
 def _allowed(filtered: tuple[str, ...]) -> str:

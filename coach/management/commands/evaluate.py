@@ -31,11 +31,19 @@ def _redteam(data: Path) -> dict[str, Any]:
 
 
 def _retrieval(data: Path) -> dict[str, Any]:
-    from rag.evaluation import retrieval
+    from rag.evaluation import graded, retrieval
 
+    utterances = data / "graded.jsonl"
+    if utterances.is_file():
+        return graded(data / "playbook.jsonl", utterances)
     return retrieval(data)
 
 
+# Where a suite looks without `--data`.
+OWN_DATA = {
+    "retrieval": settings.BASE_DIR / "coach" / "demo",
+    "redteam": settings.BASE_DIR / "safety" / "redteam",
+}
 SUITES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "classifiers": _classifiers,
     "redaction": _redaction,
@@ -49,13 +57,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("suite", choices=sorted(SUITES))
-        parser.add_argument("--data", type=Path, required=True)
+        parser.add_argument("--data", type=Path, help="default: the suite's own cases")
         parser.add_argument("--report", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["data"].exists():
-            raise CommandError(f"{options['data']} does not exist")
-        report = SUITES[options["suite"]](options["data"])
+        data = options["data"] or OWN_DATA.get(options["suite"])
+        if data is None:
+            raise CommandError(f"{options['suite']} needs --data")
+        if not data.exists():
+            raise CommandError(f"{data} does not exist")
+        report = SUITES[options["suite"]](data)
         text = json.dumps(report, indent=2, default=str)
         if options["report"]:
             options["report"].write_text(text + "\n", encoding="utf-8")

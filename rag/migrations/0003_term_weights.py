@@ -6,6 +6,9 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("term", "idf", models.FloatField(default=0.0), preserve_default=False),
+        migrations.AddField(
+            "term", "floor", models.FloatField(default=0.0), preserve_default=False
+        ),
         migrations.RunSQL(
             "UPDATE rag_term AS term SET idf = ln(1 + (version.passage_count"
             " - cardinality(term.passages) + 0.5) / (cardinality(term.passages) + 0.5))"
