@@ -1,12 +1,18 @@
+import gzip
+import json
+import os
 import random
+from pathlib import Path
 
 import bm25s
 import numpy as np
 import pytest
+from django.conf import settings
+from scipy import sparse
 
 from rag import lexical
 from rag.models import Passage
-from rag.sources import Card
+from rag.sources import Card, read
 
 WORDS = [
     "goal",
@@ -43,23 +49,49 @@ def texts():
     return [" ".join(rng.choices(WORDS, k=rng.randint(3, 40))) for _ in range(300)]
 
 
-def test_weights_are_those_of_bm25s(database, texts):
-    analysed = lexical.analyse(texts, ["english"] * len(texts))
-    weighed = lexical.weigh(analysed)
-    ours = np.zeros((len(texts), len(analysed.terms)))
-    ours[analysed.text, analysed.term] = weighed.weight
+QUERIES = 1_000
 
+
+def corpora():
+    """The demo playbook, a generated corpus, and labelled corpora where LABELLED_DATA has them."""
+    demo = Path(settings.BASE_DIR) / "coach" / "demo" / "playbook.jsonl"
+    yield "demo", [card.body for card in read(demo)]
+    rng = random.Random(11)
+    yield "made", [" ".join(rng.choices(WORDS, k=rng.randint(3, 40))) for _ in range(300)]
+    for path in sorted(Path(os.environ.get("LABELLED_DATA", "absent")).rglob("corpus.jsonl.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            yield path.parent.name, [json.loads(line)["text"] for line in lines]
+
+
+@pytest.mark.parametrize("corpus", [pytest.param(texts, id=name) for name, texts in corpora()])
+def test_a_thousand_queries_score_as_with_bm25s(database, corpus):
+    analysed = lexical.analyse(corpus, ["english"] * len(corpus))
+    weighed = lexical.weigh(analysed)
+    ours = sparse.csc_matrix(
+        (weighed.weight, (analysed.text, analysed.term)),
+        shape=(len(corpus), len(analysed.terms)),
+    )
     reference = bm25s.BM25(method="lucene", k1=lexical.K1, b=lexical.B, dtype="float64")
-    tokens: list[list[str]] = [[] for _ in texts]
+    tokens: list[list[str]] = [[] for _ in corpus]
     for term, text, count in zip(analysed.term, analysed.text, analysed.count, strict=True):
         tokens[text] += [analysed.terms[term]] * int(count)
     reference.index(tokens, show_progress=False)
+    columns = {term: column for column, term in enumerate(analysed.terms)}
     rng = random.Random(5)
-    for _ in range(200):
-        asked = rng.sample(analysed.terms, k=rng.randint(1, 6))
+    for _ in range(QUERIES):
+        asked = rng.sample(analysed.terms, k=rng.randint(1, 12))
         theirs = reference.get_scores(asked)
-        columns = [analysed.terms.index(term) for term in asked]
-        assert np.abs(ours[:, columns].sum(axis=1) - theirs).max() < 1e-6
+        sums = np.asarray(ours[:, [columns[term] for term in asked]].sum(axis=1)).ravel()
+        assert np.abs(sums - theirs).max() < 1e-6
+
+
+async def test_ties_are_in_the_same_order_every_time(shelve):
+    library = shelve([
+        Card(key=f"k{n}", title=f"T{n}", body="Stay silent a while.") for n in range(30)
+    ])  # fmt: skip
+    orders = {tuple(await library.entries("silent", mode="lexical", limit=20)) for _ in range(20)}
+    assert len(orders) == 1
+    assert len(orders.pop()) == 20
 
 
 async def test_a_search_sums_exactly_these_weights(shelve, texts):

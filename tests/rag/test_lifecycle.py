@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from contextlib import suppress
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -7,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from rag import lifecycle
 from rag.errors import PlaybookMissing, VersionClosed
 from rag.models import Passage, Playbook, PlaybookVersion, VersionEvent
+from rag.retrieval import Retrieval
 from rag.sources import Card
 
 
@@ -80,20 +82,28 @@ def test_an_unknown_playbook_or_version_is_named(shelve):
         lifecycle.version(library.playbook, 7)
 
 
-async def test_searches_see_one_version_while_others_are_published(shelve):
+VERSIONS, CLIENTS = 100, 20
+
+
+async def test_searches_see_one_version_while_a_hundred_others_are_published(shelve):
     """Publishing and rolling back while clients search: each answer is of one version only."""
     library = shelve([card("a", "One breath."), card("b", "One step.")])
-    for number in range(2, 5):
+    for number in range(2, VERSIONS + 1):
         library.import_cards(
             [card("a", f"One breath {number}."), card("b", f"One step {number}.")], publish=False
         )
     versions = [v async for v in PlaybookVersion.objects.filter(playbook=library.playbook)]
+    assert len(versions) == VERSIONS
     done = threading.Event()
 
     def churn():
         try:
-            for turn in range(40):
-                lifecycle.publish(versions[turn % len(versions)].id)
+            for version in reversed(versions):
+                lifecycle.publish(version.id)
+                if version.number % 2:
+                    library.playbook.refresh_from_db()
+                    with suppress(VersionClosed):
+                        lifecycle.rollback(library.playbook)
         finally:
             connection.close()
             done.set()
@@ -104,6 +114,9 @@ async def test_searches_see_one_version_while_others_are_published(shelve):
             found = await library.search("one breath or step")
             assert len(found.passages) == 2
             assert {p.version for p in found.passages} == {found.version}
+            assert {p.text.rpartition(" ")[2] for p in found.passages} == (
+                {f"{found.version}."} if found.version > 1 else {"breath.", "step."}
+            )
             held = Passage.objects.filter(
                 id__in=[p.id for p in found.passages], version_id=found.version_id
             )
@@ -113,9 +126,64 @@ async def test_searches_see_one_version_while_others_are_published(shelve):
 
     thread = threading.Thread(target=churn)
     thread.start()
-    seen = await asyncio.gather(*(search() for _ in range(4)))
+    seen = await asyncio.gather(*(search() for _ in range(CLIENTS)))
     thread.join()
-    assert len(set.union(*seen)) > 1
+    assert len(set.union(*seen)) > VERSIONS / 10
+
+
+class Renamed:
+    """The encoder under another model's name, with vectors that point the other way."""
+
+    def __init__(self, encoder):
+        self.model, self.dimension, self.embed = "other", encoder.dimension, self.turned
+        self.inner = encoder
+
+    def turned(self, texts):
+        return -self.inner.embed(texts)
+
+    async def embed_query(self, text, *, timeout_s):
+        return -(await self.inner.embed_query(text, timeout_s=timeout_s))
+
+
+async def test_a_model_changed_under_load_never_mixes_and_never_fails(shelve, encoder, live):
+    library = shelve()
+    version = await PlaybookVersion.objects.aget(playbook=library.playbook)
+    former = Retrieval(live, encoder)
+    latter = Retrieval(live, Renamed(encoder))
+    done = threading.Event()
+
+    def switch():
+        try:
+            for turn in range(10):
+                lifecycle.reembed(version.id, encoder if turn % 2 else Renamed(encoder))
+        finally:
+            connection.close()
+            done.set()
+
+    async def search(retrieval):
+        semantic = []
+        while not done.is_set():
+            found = await retrieval.search(
+                "I lie awake at night over one thought",
+                organisation_id=library.playbook.organisation_id,
+                playbook_id=library.playbook.id,
+                timeout_s=5,
+            )
+            assert found.passages[0].entry == "sleep"
+            cosines = [p.explanation.cosine for p in found.passages]
+            if found.semantic:
+                # Across models every cosine would be turned round.
+                assert cosines[0] > 0.3
+            else:
+                assert cosines == [None] * len(cosines)
+            semantic.append(found.semantic)
+        return semantic
+
+    thread = threading.Thread(target=switch)
+    thread.start()
+    seen = await asyncio.gather(*(search(one) for one in (former, latter) for _ in range(4)))
+    thread.join()
+    assert {True, False} <= {each for semantic in seen for each in semantic}
 
 
 async def test_another_model_takes_over_in_one_step(shelve, encoder):
