@@ -47,3 +47,9 @@ class SearchUnavailable(RetrievalError):
     """The database gave no answer to a search."""
 
     reason = "search_unavailable"
+
+
+class Ungrounded(RetrievalError):
+    """A sentence of a draft rests on none of the passages it was given."""
+
+    reason = "ungrounded"

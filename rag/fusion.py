@@ -61,8 +61,9 @@ class Convex:
 
 Fusion = ReciprocalRank | Convex
 
-# What a signal of the session adds to a fused score, which lies in [0, 1].
-BOOSTS: Mapping[str, float] = {"act": 0.03, "emotion": 0.03, "deck": 0.05, "activity": 0.03}
+# What a signal of the session adds to a fused score, which lies in [0, 1]. A deck or activity was
+# chosen by a person; what a classifier heard only breaks ties (docs/retrieval.md).
+BOOSTS: Mapping[str, float] = {"act": 0.01, "emotion": 0.01, "deck": 0.05, "activity": 0.03}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, Protocol, get_args
 from uuid import UUID
@@ -180,6 +180,36 @@ class Retrieval:
         version embedded by another model, the lexical leg answers alone. Raises
         SearchUnavailable when the database does not answer.
         """
+        pool = await self.pool(
+            text,
+            organisation_id=organisation_id,
+            playbook_id=playbook_id,
+            limit=limit,
+            mode=mode,
+            filters=filters,
+            context=context,
+            varied=diversity > 0,
+            timeout_s=timeout_s,
+        )
+        return pool.best(limit, signals=signals, diversity=diversity)
+
+    async def pool(
+        self,
+        text: str,
+        *,
+        organisation_id: UUID,
+        playbook_id: UUID,
+        limit: int = 5,
+        mode: Mode = "hybrid",
+        filters: Filters = EVERYTHING,
+        context: Sequence[str] = (),
+        varied: bool = False,
+        timeout_s: float,
+    ) -> "Pool":
+        """What `search` chooses from, for a caller who learns the signals meanwhile.
+
+        Only a `varied` pool knows the vectors that variety needs. Raises SearchUnavailable.
+        """
         began = time.perf_counter()
         said = [clean(text), *(clean(turn) for turn in reversed(context[-CONTEXT_TURNS:]))]
         asked = await self._ask(said, mode=mode, timeout_s=timeout_s)
@@ -190,9 +220,7 @@ class Retrieval:
         dimension = self.encoder.dimension if self.encoder and mode != "lexical" else 0
         words = folded(said[0])
         rows = await self._fetch(
-            statement(
-                mode, dimension, self.fusion, tuple(chosen), _pool(limit), varied=diversity > 0
-            ),
+            statement(mode, dimension, self.fusion, tuple(chosen), _size(limit), varied=varied),
             {
                 "organisation": organisation_id,
                 "playbook": playbook_id,
@@ -208,18 +236,10 @@ class Retrieval:
             timeout_s=timeout_s - (embedded - began),
         )
         searched = time.perf_counter()
-        hits = [_Hit.of(row, self.fusion, signals) for row in rows if row[PASSAGE_ID] is not None]
-        passages = _order(hits, limit=limit, diversity=diversity)
-        return Found(
-            passages,
-            version=rows[0][VERSION_NUMBER] if rows else None,
-            version_id=rows[0][VERSION_ID] if rows else None,
-            semantic=bool(rows and rows[0][COMPARABLE]),
-            times_ms={
-                "embed": (embedded - began) * 1e3,
-                "search": (searched - embedded) * 1e3,
-                "order": (time.perf_counter() - searched) * 1e3,
-            },
+        return Pool(
+            tuple(rows),
+            self.fusion,
+            {"embed": (embedded - began) * 1e3, "search": (searched - embedded) * 1e3},
         )
 
     async def opening(
@@ -245,13 +265,8 @@ class Retrieval:
             },
             timeout_s=timeout_s,
         )
-        hits = [_Hit.of(row, self.fusion, SILENCE) for row in rows if row[PASSAGE_ID] is not None]
-        return Found(
-            _order(hits, limit=POOL_MIN, diversity=0.0),
-            version=rows[0][VERSION_NUMBER] if rows else None,
-            version_id=rows[0][VERSION_ID] if rows else None,
-            semantic=False,
-            times_ms={"search": (time.perf_counter() - began) * 1e3},
+        return Pool(tuple(rows), self.fusion, {"search": (time.perf_counter() - began) * 1e3}).best(
+            POOL_MIN
         )
 
     async def _fetch(
@@ -344,6 +359,34 @@ class _Hit:
         return not self.row[EXACT], -self.score
 
 
+@dataclass(frozen=True)
+class Pool:
+    """What one statement brought home: the candidates of a search, not yet chosen from."""
+
+    rows: tuple[tuple[Any, ...], ...] = field(repr=False)
+    fusion: Fusion
+    times_ms: Mapping[str, float]
+
+    def best(self, limit: int, *, signals: Signals = SILENCE, diversity: float = 0.0) -> Found:
+        """The best passages, at most one of each entry, by fused score and boosts.
+
+        Exact matches come first. `diversity` in [0, 1] trades score for unlikeness.
+        """
+        began = time.perf_counter()
+        hits = [
+            _Hit.of(row, self.fusion, signals) for row in self.rows if row[PASSAGE_ID] is not None
+        ]
+        passages = _order(hits, limit=limit, diversity=diversity)
+        first = self.rows[0] if self.rows else None
+        return Found(
+            passages,
+            version=first[VERSION_NUMBER] if first else None,
+            version_id=first[VERSION_ID] if first else None,
+            semantic=bool(first and first[COMPARABLE] and "embed" in self.times_ms),
+            times_ms={**self.times_ms, "order": (time.perf_counter() - began) * 1e3},
+        )
+
+
 def _order(hits: Sequence[_Hit], *, limit: int, diversity: float) -> tuple[Passage, ...]:
     best: dict[UUID, _Hit] = {}
     for hit in sorted(hits, key=lambda hit: hit.sort_key):
@@ -382,7 +425,7 @@ def _vectors(hits: Sequence[_Hit]) -> Vectors:
     return np.stack([blank if vector is None else vector for vector in known]).astype(np.float32)
 
 
-def _pool(limit: int) -> int:
+def _size(limit: int) -> int:
     """How many candidates to bring home: in steps, as each size is a statement of its own."""
     wanted = POOL_FACTOR * limit
     return max(POOL_MIN, -(-wanted // POOL_MIN) * POOL_MIN)

@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from rag import lifecycle
+from rag.embedding import Encoder
 from rag.errors import PlaybookMissing, VersionClosed
 from rag.models import Passage, Playbook, PlaybookVersion, VersionEvent
 from rag.retrieval import Retrieval
@@ -131,14 +132,13 @@ async def test_searches_see_one_version_while_a_hundred_others_are_published(she
     assert len(set.union(*seen)) > VERSIONS / 10
 
 
-class Renamed:
+class Renamed(Encoder):
     """The encoder under another model's name, with vectors that point the other way."""
 
     def __init__(self, encoder):
-        self.model, self.dimension, self.embed = "other", encoder.dimension, self.turned
-        self.inner = encoder
+        self.model, self.dimension, self.inner = "other", encoder.dimension, encoder
 
-    def turned(self, texts):
+    def embed(self, texts):
         return -self.inner.embed(texts)
 
     async def embed_query(self, text, *, timeout_s):

@@ -73,8 +73,8 @@ async def test_signals_boost_and_say_so(library):
     boosted = await library.search("what could I do", limit=6, signals=Signals(emotion="fear"))
     before = {p.entry: p.score for p in plain.passages}
     after = {p.entry: p for p in boosted.passages}
-    assert after["sleep"].explanation.boosts == {"emotion": 0.03}
-    assert after["sleep"].score == pytest.approx(before["sleep"] + 0.03)
+    assert after["sleep"].explanation.boosts == {"emotion": 0.01}
+    assert after["sleep"].score == pytest.approx(before["sleep"] + 0.01)
     assert after["goal"].score == pytest.approx(before["goal"])
 
 

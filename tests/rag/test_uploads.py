@@ -2,6 +2,7 @@
 
 import logging
 import random
+from dataclasses import replace
 
 from rag.models import Entry, Passage
 from rag.sources import Card
@@ -68,13 +69,19 @@ def test_nothing_planted_in_two_hundred_uploads_is_kept_anywhere(shelve, caplog)
         said = rng.choice(SAID)
         text = said.format(**data)
         planted += [data[kind] for kind in data if f"{{{kind}}}" in said]
-        field = ("body", "example", "title", "triggers")[number % 4]
-        given = {
-            "title": f"Card {number}",
-            "body": f"Stay with it a moment longer, the {number}th time.",
-            field: (text,) if field == "triggers" else text,
-        }
-        cards.append(Card(key=str(number), **given))
+        plain = Card(
+            key=str(number),
+            title=f"Card {number}",
+            body=f"Stay with it a moment longer, the {number}th time.",
+        )
+        cards.append(
+            (
+                replace(plain, body=text),
+                replace(plain, example=text),
+                replace(plain, title=text),
+                replace(plain, triggers=(text,)),
+            )[number % 4]
+        )
     library = shelve(cards)
     stored = everything_stored(library.playbook.organisation_id)
     kept = stored + caplog.text.lower()
