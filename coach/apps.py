@@ -4,9 +4,11 @@ from django.apps import AppConfig
 class CoachConfig(AppConfig):
     name = "coach"
     verbose_name = "Sessions and nudges"
+    # What the owner does for the application's role, as its one exception.
+    functions = ("coach_erase_events(uuid, text)",)
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from coach.databases import grant_after_migrating
+        from coach.databases import fence_after_migrating
 
-        grant_after_migrating()
+        fence_after_migrating()

@@ -15,6 +15,7 @@ from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.urls import path
 
+from coach import tenancy
 from coach.engines import open_engines
 from coach.live.consumers import SessionConsumer
 from coach.live.hub import Hub
@@ -35,6 +36,7 @@ by_protocol: Any = ProtocolTypeRouter(
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    tenancy.enter(tenancy.NOBODY)
     if scope["type"] == "lifespan":
         await lifespan(scope, receive, send)
     else:

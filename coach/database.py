@@ -11,6 +11,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from coach import tenancy
+
 log = structlog.get_logger(__name__)
 
 CHECKOUT_S = 0.25
@@ -32,7 +34,8 @@ class DatabaseDown(DatabaseError):
 class Database:
     """An alias of `DATABASES`, reached asynchronously and in autocommit.
 
-    Every statement given to `fetch` must be safe to send twice: after a broken connection it is
+    A statement acts in the scope of whoever sends it (`coach.tenancy`), which is told to the same
+    transaction in the same round trip. Every statement given to `fetch` must be safe to send twice: after a broken connection it is
     sent once more on a fresh one, and the first may have been committed.
     """
 
@@ -97,8 +100,12 @@ class Database:
             raise DatabaseDown(f"{self.alias}: no connection") from down
 
     async def _run(self, query: str, params: Params) -> list[tuple[Any, ...]]:
+        scope = tenancy.current()
         async with self._opened.connection() as connection:
-            cursor = await connection.execute(cast(Any, query), params)
+            # What is sent before one Sync is one transaction, and one round trip.
+            async with connection.pipeline():
+                await connection.execute(tenancy.TELL, scope.settings)
+                cursor = await connection.execute(cast(Any, query), params)
             return await cursor.fetchall() if cursor.description else []
 
     @property

@@ -91,6 +91,7 @@ def admit(
         StoredValue.objects.bulk_create(
             StoredValue(
                 subject=subject,
+                organisation_id=organisation_id,
                 field_id=name,
                 sealed=keys.seal(
                     bytes(subject.wrapped_key or b""), value, label=f"{subject_id}/{name}"
@@ -127,7 +128,14 @@ def grant(
             subject=subject, withdrawn_at__isnull=True, expires_at__lte=now
         ).update(withdrawn_at=F("expires_at"))
         Record.objects.bulk_create(
-            Record(subject=subject, purpose_id=purpose, field_id=name, notice=seen, granted_at=now)
+            Record(
+                subject=subject,
+                organisation_id=subject.organisation_id,
+                purpose_id=purpose,
+                field_id=name,
+                notice=seen,
+                granted_at=now,
+            )
             for purpose, name in fresh
         )
         _write_events(subject, "granted", fresh, seen.version)
@@ -239,6 +247,7 @@ def _write_events(
     ConsentEvent.objects.bulk_create(
         ConsentEvent(
             subject_id=subject.id,
+            organisation_id=subject.organisation_id,
             action=action,
             purpose=purpose,
             fields=sorted(fields),

@@ -128,6 +128,7 @@ class Record(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     subject = models.ForeignKey(Subject, models.CASCADE, related_name="records")
+    organisation_id = models.UUIDField(_("organisation"))
     purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="+")
     field = models.ForeignKey(Field, models.PROTECT, related_name="+")
     notice = models.ForeignKey(Notice, models.PROTECT, related_name="+")
@@ -159,6 +160,7 @@ class ConsentEvent(models.Model):
     append_only = True
 
     subject_id = models.UUIDField(_("subject"), db_index=True)
+    organisation_id = models.UUIDField(_("organisation"))
     action = models.CharField(
         _("action"),
         max_length=12,
@@ -186,6 +188,7 @@ class Disclosure(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     subject_id = models.UUIDField(_("subject"), db_index=True)
+    organisation_id = models.UUIDField(_("organisation"))
     purpose = models.SlugField(_("purpose"))
     fields = ArrayField(models.SlugField(), verbose_name=_("fields"))
     withheld = ArrayField(models.SlugField(), verbose_name=_("withheld"))
@@ -206,6 +209,7 @@ class StoredValue(models.Model):
     """A person's own words about themselves, sealed with their key."""
 
     subject = models.ForeignKey(Subject, models.CASCADE, related_name="stored_values")
+    organisation_id = models.UUIDField(_("organisation"))
     field = models.ForeignKey(Field, models.PROTECT, related_name="+")
     sealed = models.BinaryField(_("sealed value"))
 

@@ -35,7 +35,7 @@ class Disclosure:
 # Rights are read and their use is logged by one statement: there is no moment between the two.
 DISCLOSE = """
 WITH person AS (
-    SELECT id, epoch, wrapped_key FROM consent_subject
+    SELECT id, organisation_id, epoch, wrapped_key FROM consent_subject
     WHERE id = %(subject)s AND erased_at IS NULL
 ), live AS (
     SELECT r.purpose_id, r.field_id
@@ -52,8 +52,9 @@ WITH person AS (
     WHERE v.subject_id = %(subject)s AND v.field_id = ANY(%(stored)s)
       AND v.field_id = ANY(granted.fields)
 ), logged AS (
-    INSERT INTO consent_disclosure (id, subject_id, purpose, fields, withheld, recipient, about, at)
-    SELECT gen_random_uuid(), person.id, %(purpose)s,
+    INSERT INTO consent_disclosure
+        (id, organisation_id, subject_id, purpose, fields, withheld, recipient, about, at)
+    SELECT gen_random_uuid(), person.organisation_id, person.id, %(purpose)s,
            ARRAY(SELECT f FROM unnest(granted.fields) f
                  WHERE f = ANY(%(given)s) OR f IN (SELECT field_id FROM kept) ORDER BY f),
            ARRAY(SELECT a FROM unnest(%(asked)s::text[]) a

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 K1 = 1.2
 B = 0.75
 BATCH = 2000
+COLUMNS = "organisation_id, version_id, lexeme, passages, weights"
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,14 @@ def write(weighed: Weighed, *, organisation_id: UUID, version_id: UUID) -> None:
                 copy.write_row(
                     (organisation_id, version_id, lexeme, held.tolist(), weight.tolist())
                 )
+        cursor.execute(f"INSERT INTO rag_term ({COLUMNS}) SELECT {COLUMNS} FROM coming_term")
+        cursor.execute("DROP TABLE coming_term")
 
 
 def _copy(cursor: Any) -> Any:
-    return cursor.copy(
-        "COPY rag_term (organisation_id, version_id, lexeme, passages, weights) FROM STDIN"
-    )
+    """A copy into a table of our own: none goes straight into one with row-level security."""
+    cursor.execute(f"CREATE TEMP TABLE coming_term AS SELECT {COLUMNS} FROM rag_term WHERE false")
+    return cursor.copy(f"COPY coming_term ({COLUMNS}) FROM STDIN")
 
 
 # The query's terms with their counts; a repeated word counts as often as it is said.

@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from coach.api.base import SessionView, hub_of, run_live
 from coach.api.serializers import ChoiceIn, EraseIn, WithdrawIn
-from coach.models import Member, Session
+from coach.models import Member
 from coach.rooms import control
+from coach.rooms.joining import open_session
 from coach.rooms.rights import erase_member, export_member
 from consent import choices
 from consent.models import Purpose, Record
@@ -24,8 +25,7 @@ class NoticeView(SessionView):
 
     @extend_schema(summary="The notice and the choices, before joining")
     def get(self, request: Request) -> Response:
-        code = request.query_params.get("code", "").strip().upper()
-        session = Session.objects.filter(join_code=code, status=Session.Status.OPEN).first()
+        session = open_session(request.query_params.get("code", ""))
         if session is None:
             raise exceptions.NotFound("There is no open session with this code.")
         notice = choices.current_notice()

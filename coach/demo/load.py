@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import transaction
 
+from coach import tenancy
 from coach.models import Organisation, Session, Staff
 from coach.rooms.access import issue_token
 from coach.rooms.joining import seat_facilitator
@@ -58,6 +59,11 @@ def load(progress: Callable[[str], None] = lambda _: None) -> Demo:
         call_command("migrate", verbosity=0)
     progress("consent purposes and notice")
     choices.seed()
+    with tenancy.acting(tenancy.of([settings.DEFAULT_ORGANISATION_ID], actor="demo")):
+        return _load(progress)
+
+
+def _load(progress: Callable[[str], None]) -> Demo:
     with transaction.atomic():
         organisation, _ = Organisation.objects.get_or_create(
             id=settings.DEFAULT_ORGANISATION_ID, defaults={"slug": "demo", "name": "Demo"}
@@ -91,7 +97,8 @@ def describe() -> dict[str, Any] | None:
     """What the landing page tells a visitor; None outside demo mode or before loading."""
     if not settings.DEMO:
         return None
-    session = Session.objects.filter(join_code=JOIN_CODE).select_related("facilitator").first()
+    with tenancy.acting(tenancy.of([settings.DEFAULT_ORGANISATION_ID], actor="demo")):
+        session = Session.objects.filter(join_code=JOIN_CODE).select_related("facilitator").first()
     return Demo(session, session.facilitator).as_json() if session is not None else None
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import contextvars
 import threading
 
 import pytest
@@ -111,7 +112,8 @@ async def test_searches_see_one_version_while_others_are_published(shelve):
             seen.add(found.version)
         return seen
 
-    thread = threading.Thread(target=churn)
+    # A thread begins in no scope at all.
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(churn,))
     thread.start()
     seen = await asyncio.gather(*(search() for _ in range(4)))
     thread.join()
