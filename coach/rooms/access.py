@@ -109,9 +109,7 @@ def organisations_of(caller: Caller, *, administers: bool = False) -> set[UUID]:
                 staff = staff.filter(role=Staff.Role.ADMINISTRATOR)
             places |= set(staff.values_list("organisation_id", flat=True))
         if caller.members and not administers:
-            seats = Member.objects.filter(
-                id__in=caller.members.values(), removed_at__isnull=True
-            )
+            seats = Member.objects.filter(id__in=caller.members.values(), removed_at__isnull=True)
             places |= set(seats.values_list("organisation_id", flat=True))
     return places
 
