@@ -35,8 +35,9 @@ class Database:
     """An alias of `DATABASES`, reached asynchronously and in autocommit.
 
     A statement acts in the scope of whoever sends it (`coach.tenancy`), which is told to the same
-    transaction in the same round trip. Every statement given to `fetch` must be safe to send twice: after a broken connection it is
-    sent once more on a fresh one, and the first may have been committed.
+    transaction in the same round trip. Every statement given to `fetch` must be safe to send
+    twice: after a broken connection it is sent once more on a fresh one, and the first may have
+    been committed.
     """
 
     def __init__(self, alias: str) -> None:

@@ -19,8 +19,12 @@ from coach.tenancy import EVERY, ORGANISATIONS
 
 APP_ALIASES = {"owner": "default", "vault_owner": "vault"}
 ENGINE = "coach.postgres"
-# Read once a statement, not once a row. Unset, it is the empty list: no row is anybody's.
-ACTED_FOR = f"SELECT string_to_array(current_setting('{ORGANISATIONS}', true), ',')::uuid[]"
+# Both are read once a statement, not once a row. Unset, the list is empty: no row is anybody's.
+# The list of "everywhere" is null and not an error, as PostgreSQL may read it ahead of need.
+ACTED_FOR = (
+    f"SELECT string_to_array(nullif(current_setting('{ORGANISATIONS}', true), '{EVERY}'), ',')"
+    "::uuid[]"
+)
 EVERYWHERE = f"SELECT current_setting('{ORGANISATIONS}', true) = '{EVERY}'"
 
 
@@ -129,8 +133,7 @@ def _secure(cursor: CursorWrapper, table: str, column: str) -> None:
     )
     if cursor.fetchone() == (True,):
         return
-    # CASE, so that the list is read as one only where it is one.
-    rule = f"CASE WHEN ({EVERYWHERE}) THEN true ELSE {column} = ANY (({ACTED_FOR})::uuid[]) END"
+    rule = f"({EVERYWHERE}) OR {column} = ANY (({ACTED_FOR})::uuid[])"
     cursor.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY')
     cursor.execute(f'DROP POLICY IF EXISTS tenant ON "{table}"')
     cursor.execute(f'CREATE POLICY tenant ON "{table}" USING ({rule}) WITH CHECK ({rule})')

@@ -30,6 +30,7 @@ class Engines:
     """What the road needs, each behind the adapter of its own app."""
 
     database: Database
+    vault_database: Database
     log: EventLog
     vault: Vault
     redactor: Redactor
@@ -95,6 +96,7 @@ async def open_engines() -> AsyncIterator[Engines]:
         gateway = await stack.enter_async_context(Gateway(routes_from_settings()))
         yield Engines(
             database=database,
+            vault_database=vault_database,
             log=EventLog(database),
             vault=Vault(vault_database, KeyRing(settings.VAULT_KEY), unavailable=(DatabaseError,)),
             redactor=redactor,

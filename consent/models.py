@@ -6,6 +6,7 @@ from datetime import datetime
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -222,3 +223,50 @@ class StoredValue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.field_id} of {self.subject_id}"
+
+
+class AuditHead(models.Model):
+    """The last link of an organisation's chain; only the database's own trigger moves it."""
+
+    read_only = True
+
+    organisation_id = models.UUIDField(_("organisation"), primary_key=True)
+    seq = models.BigIntegerField(_("rows"))
+    link = models.BinaryField(_("last link"))
+
+    class Meta:
+        verbose_name = _("audit head")
+        verbose_name_plural = _("audit heads")
+
+    def __str__(self) -> str:
+        return f"{self.organisation_id} {self.seq}"
+
+
+class AuditEntry(models.Model):
+    """One act, chained to the one before: its link is SHA-256 over that one's link and itself.
+
+    `seq`, `at` and `link` are the database's to fill in (`consent_chain`). Disclosures and
+    changes of consent enter by trigger, in the transaction that makes them.
+    """
+
+    append_only = True
+
+    organisation_id = models.UUIDField(_("organisation"))
+    seq = models.BigIntegerField(_("number in the chain"), db_default=0)
+    at = models.DateTimeField(_("at"), db_default=Now())
+    actor = models.CharField(_("who"), max_length=80, db_default="")
+    action = models.CharField(_("act"), max_length=40)
+    subject_id = models.UUIDField(_("subject"), null=True)
+    body = models.JSONField(_("what"), default=dict)
+    link = models.BinaryField(_("link"), max_length=32, db_default=b"")
+
+    class Meta:
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
+        ordering = ["organisation_id", "-seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation_id", "seq"], name="consent_audit_chain")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.seq}"

@@ -26,16 +26,6 @@ def settings_key() -> str:
     return settings.VAULT_KEY
 
 
-@pytest.fixture
-def ada():
-    """Someone with words of her own in the vault, who has allowed nothing yet."""
-    choices.seed()
-    values = {"display_name": "Ada", "goal": "Ship without staying late", "profile_note": "asthma"}
-    return choices.admit(
-        uuid.uuid4(), organisation_id=uuid.uuid4(), session_id=uuid.uuid4(), values=values
-    ).id
-
-
 async def disclose(vault, subject, data=None, **kwargs):
     options = {"purpose": Purpose.COACHING, "recipient": "test", "timeout_s": 2.0, **kwargs}
     return await vault.disclose(subject, data or {"utterance": "I am stuck"}, **options)
