@@ -31,6 +31,10 @@ class DatabaseDown(DatabaseError):
     """No connection could be had, also not after healing the pool."""
 
 
+class DatabaseRefused(DatabaseError):
+    """The server would not do it: a right is missing, or a rule of the table stands against it."""
+
+
 class Database:
     """An alias of `DATABASES`, reached asynchronously and in autocommit.
 
@@ -71,7 +75,8 @@ class Database:
     ) -> list[tuple[Any, ...]]:
         """The statement's rows, or [] where it has none.
 
-        Raises DatabaseLate when `timeout_s` is over, DatabaseDown when there is no server.
+        Raises DatabaseLate when `timeout_s` is over, DatabaseDown when there is no server, and
+        DatabaseRefused when it would not do it.
         """
         work = asyncio.create_task(self._fetch(query, params))
         try:
@@ -92,6 +97,9 @@ class Database:
             if isinstance(broken, psycopg.errors.QueryCanceled):
                 raise DatabaseLate(f"{self.alias}: cancelled") from broken
             log.warning("database.healing", alias=self.alias, error=type(broken).__name__)
+        except psycopg.Error as refused:
+            log.error("database.refused", alias=self.alias, error=type(refused).__name__)
+            raise DatabaseRefused(f"{self.alias}: {type(refused).__name__}") from refused
         except (PoolTimeout, TooManyRequests, PoolClosed) as none:
             raise DatabaseDown(f"{self.alias}: no connection") from none
         try:

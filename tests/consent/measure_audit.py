@@ -40,7 +40,7 @@ def main() -> None:
                     "INSERT INTO consent_auditentry (organisation_id, action, subject_id, body)"
                     " SELECT %s, 'disclosed', gen_random_uuid(), jsonb_build_object("
                     "  'id', gen_random_uuid(), 'purpose', 'coaching', 'fields', "
-                    "  ARRAY['utterance', 'goal'], 'withheld', ARRAY['role'], 'recipient', 'default')"
+                    "  ARRAY['utterance', 'goal'], 'withheld', ARRAY['role'], 'recipient', 'x')"
                     " FROM generate_series(1, %s::int)",
                     [chain, BATCH],
                 )
