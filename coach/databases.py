@@ -85,7 +85,9 @@ class VaultRouter:
 
 
 def tenant_column(model: type[models.Model]) -> str | None:
-    """The column that says whose a row is; None for a table that is nobody's in particular."""
+    """The column that says whose a row is; None for a view, or a table that is nobody's."""
+    if not model._meta.managed:
+        return None
     if getattr(model, "is_tenant", False):
         return model._meta.pk.column
     columns = {field.column for field in model._meta.concrete_fields}

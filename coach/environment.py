@@ -21,6 +21,7 @@ class Environment(BaseSettings):
     demo: bool = Field(False, description="Load the demo and its published log-ins")
     secret_key: SecretStr = SecretStr("")
     vault_key: SecretStr = SecretStr("")
+    vault_keys_before: SecretStr = Field(SecretStr(""), description="Still opened, never used")
     allowed_hosts: str = Field("", description="Comma-separated host names")
     allowed_origins: str = Field("", description="Comma-separated full origins for sockets")
     host: str = "127.0.0.1"

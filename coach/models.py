@@ -44,6 +44,10 @@ class Organisation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     slug = models.SlugField(_("short name"), unique=True)
     name = models.CharField(_("name"), max_length=120)
+    contact = models.CharField(
+        _("contact"), max_length=200, blank=True, help_text=_("Shown on receipts.")
+    )
+    protection_officer = models.CharField(_("data protection officer"), max_length=200, blank=True)
     killed = models.BooleanField(_("no model is called"), default=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

@@ -38,12 +38,7 @@ WITH person AS (
     SELECT id, organisation_id, epoch, wrapped_key FROM consent_subject
     WHERE id = %(subject)s AND erased_at IS NULL
 ), live AS (
-    SELECT r.purpose_id, r.field_id
-    FROM consent_record r
-    JOIN person ON person.id = r.subject_id
-    JOIN consent_policyrule p ON p.purpose_id = r.purpose_id AND p.field_id = r.field_id
-    WHERE r.withdrawn_at IS NULL AND r.granted_at <= now()
-      AND (r.expires_at IS NULL OR r.expires_at > now())
+    SELECT l.purpose_id, l.field_id FROM consent_live l JOIN person ON person.id = l.subject_id
 ), granted AS (
     SELECT coalesce(array_agg(field_id::text ORDER BY field_id), '{}') AS fields
     FROM live WHERE purpose_id = %(purpose)s AND field_id = ANY(%(asked)s)

@@ -15,7 +15,7 @@ from coach import tenancy
 from coach.models import Organisation, Session, Staff
 from coach.rooms.access import issue_token
 from coach.rooms.joining import seat_facilitator
-from consent import choices
+from consent import notices
 from rag.models import Playbook
 
 HERE = Path(__file__).parent
@@ -58,7 +58,7 @@ def load(progress: Callable[[str], None] = lambda _: None) -> Demo:
     if settings.EMBEDDED_DATABASE:
         call_command("migrate", verbosity=0)
     progress("consent purposes and notice")
-    choices.seed()
+    notices.seed()
     with tenancy.acting(tenancy.of([settings.DEFAULT_ORGANISATION_ID], actor="demo")):
         return _load(progress)
 
@@ -66,7 +66,8 @@ def load(progress: Callable[[str], None] = lambda _: None) -> Demo:
 def _load(progress: Callable[[str], None]) -> Demo:
     with transaction.atomic():
         organisation, _ = Organisation.objects.get_or_create(
-            id=settings.DEFAULT_ORGANISATION_ID, defaults={"slug": "demo", "name": "Demo"}
+            id=settings.DEFAULT_ORGANISATION_ID,
+            defaults={"slug": "demo", "name": "Demo", "contact": "privacy@demo.example"},
         )
         facilitator = _log_in(FACILITATOR, FACILITATOR_PASSWORD, "Fay")
         administrator = _log_in(ADMIN, ADMIN_PASSWORD, "Admin", is_staff=True, is_superuser=True)

@@ -345,10 +345,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
         await self.send(text_data=json.dumps(welcome))
 
     async def _consent(self) -> dict[str, list[str]]:
-        from django.utils import timezone
 
         def read() -> dict[str, list[str]]:
-            return Record.objects.live(at=timezone.now()).filter(subject=self.member).by_purpose()
+            return Record.objects.live().filter(subject=self.member).by_purpose()
 
         return await sync_to_async(read, thread_sensitive=False)()
 

@@ -11,7 +11,9 @@ from django.db.models import F, Max
 from coach import tenancy
 from coach.models import FACILITATORS, Member, Session, Stream
 from coach.rooms.access import Caller, issue_token
+from coach.rooms.rights import receipt
 from consent import choices
+from consent.models import Notice
 
 
 class CannotJoin(Exception):
@@ -32,8 +34,9 @@ def join(
     consent: Mapping[str, Iterable[str]],
     goal: str = "",
     profile_note: str = "",
+    notice: Notice | None = None,
 ) -> Joined:
-    """A new participant with exactly these choices. Raises CannotJoin, NotAllowed.
+    """A new participant with exactly these choices. Raises CannotJoin, NotAllowed, NoticeChanged.
 
     From here on this request acts for the session's organisation.
     """
@@ -54,8 +57,8 @@ def join(
                 "profile_note": profile_note,
             },
         )
-        choices.grant(member.id, consent)
-    return Joined(member, issue_token(member=member), choices.receipt(member.id))
+        choices.grant(member.id, consent, notice=notice, how="joining")
+    return Joined(member, issue_token(member=member), receipt(member, "consent"))
 
 
 def open_session(code: str) -> Session | None:

@@ -93,7 +93,9 @@ async def test_a_thousand_utterances_without_an_audit_are_no_call(served, model,
                 outcomes = []
                 for _ in range(UTTERANCES // PEOPLE // len(STATES)):
                     turns = await asyncio.gather(*(p.ask(STUCK, timeout_s=10) for p in people))
-                    outcomes += [(t.terminals[0]["type"], t.terminals[0].get("reason")) for t in turns]
+                    outcomes += [
+                        (t.terminals[0]["type"], t.terminals[0].get("reason")) for t in turns
+                    ]
                 asked += len(outcomes)
                 assert set(outcomes) == {("no_nudge", "consent_unavailable")}, state
                 card = (await people[0].ask("I want to kill myself")).terminals[0]

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from coach import embedded
-from consent import choices
+from consent import choices, notices
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def superuser(database: None) -> Iterator["psycopg.Connection[Any]"]:
 @pytest.fixture
 def ada(database: None) -> uuid.UUID:
     """Someone with words of her own in the vault, who has allowed nothing yet."""
-    choices.seed()
+    notices.seed()
     values = {"display_name": "Ada", "goal": "Ship without staying late", "profile_note": "asthma"}
     return choices.admit(
         uuid.uuid4(), organisation_id=uuid.uuid4(), session_id=uuid.uuid4(), values=values
