@@ -1,5 +1,6 @@
 """The ASGI application: pages and API by Django, sockets by Channels, engines by the lifespan."""
 
+import asyncio
 import os
 from typing import Any
 
@@ -15,10 +16,12 @@ from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.urls import path
 
+from coach import tenancy
 from coach.engines import open_engines
 from coach.live.consumers import SessionConsumer
 from coach.live.hub import Hub
 from coach.live.origin import BearerOrOrigin
+from coach.ops.notary import Notary
 
 consumer: Any = SessionConsumer.as_asgi()
 routes: Any = [path("ws/sessions/<uuid:session>/", consumer)]
@@ -35,6 +38,7 @@ by_protocol: Any = ProtocolTypeRouter(
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    tenancy.enter(tenancy.NOBODY)
     if scope["type"] == "lifespan":
         await lifespan(scope, receive, send)
     else:
@@ -48,10 +52,12 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
         async with open_engines() as engines:
             hub = Hub(engines)
             hub.start()
+            notary = asyncio.create_task(Notary(engines.vault_database).keep())
             scope["state"]["hub"] = hub
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await hub.drain()
+            notary.cancel()
     except Exception as exc:
         await send({"type": "lifespan.startup.failed", "message": f"{type(exc).__name__}: {exc}"})
         raise

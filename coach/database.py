@@ -11,6 +11,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from coach import tenancy
+
 log = structlog.get_logger(__name__)
 
 CHECKOUT_S = 0.25
@@ -29,11 +31,17 @@ class DatabaseDown(DatabaseError):
     """No connection could be had, also not after healing the pool."""
 
 
+class DatabaseRefused(DatabaseError):
+    """The server would not do it: a right is missing, or a rule of the table stands against it."""
+
+
 class Database:
     """An alias of `DATABASES`, reached asynchronously and in autocommit.
 
-    Every statement given to `fetch` must be safe to send twice: after a broken connection it is
-    sent once more on a fresh one, and the first may have been committed.
+    A statement acts in the scope of whoever sends it (`coach.tenancy`), which is told to the same
+    transaction in the same round trip. Every statement given to `fetch` must be safe to send
+    twice: after a broken connection it is sent once more on a fresh one, and the first may have
+    been committed.
     """
 
     def __init__(self, alias: str) -> None:
@@ -67,7 +75,8 @@ class Database:
     ) -> list[tuple[Any, ...]]:
         """The statement's rows, or [] where it has none.
 
-        Raises DatabaseLate when `timeout_s` is over, DatabaseDown when there is no server.
+        Raises DatabaseLate when `timeout_s` is over, DatabaseDown when there is no server, and
+        DatabaseRefused when it would not do it.
         """
         work = asyncio.create_task(self._fetch(query, params))
         try:
@@ -88,6 +97,9 @@ class Database:
             if isinstance(broken, psycopg.errors.QueryCanceled):
                 raise DatabaseLate(f"{self.alias}: cancelled") from broken
             log.warning("database.healing", alias=self.alias, error=type(broken).__name__)
+        except psycopg.Error as refused:
+            log.error("database.refused", alias=self.alias, error=type(refused).__name__)
+            raise DatabaseRefused(f"{self.alias}: {type(refused).__name__}") from refused
         except (PoolTimeout, TooManyRequests, PoolClosed) as none:
             raise DatabaseDown(f"{self.alias}: no connection") from none
         try:
@@ -97,8 +109,12 @@ class Database:
             raise DatabaseDown(f"{self.alias}: no connection") from down
 
     async def _run(self, query: str, params: Params) -> list[tuple[Any, ...]]:
+        scope = tenancy.current()
         async with self._opened.connection() as connection:
-            cursor = await connection.execute(cast(Any, query), params)
+            # What is sent before one Sync is one transaction, and one round trip.
+            async with connection.pipeline():
+                await connection.execute(tenancy.TELL, scope.settings)
+                cursor = await connection.execute(cast(Any, query), params)
             return await cursor.fetchall() if cursor.description else []
 
     @property

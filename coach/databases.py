@@ -2,6 +2,8 @@
 
 `default` and `vault` are what the application uses; `owner` and `vault_owner` migrate. Consent
 lives in the schema `vault` behind its own alias, so that it can move to a server of its own.
+After each migration every table is fenced: privileges for the application's role, and row-level
+security, forced on the owner too, on each table that has an organisation.
 """
 
 from pathlib import Path
@@ -9,13 +11,24 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.conf import settings
-from django.db import connections, models
+from django.db import connections, models, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models.signals import post_migrate
 
+from coach.tenancy import EVERY, ORGANISATIONS
+
 APP_ALIASES = {"owner": "default", "vault_owner": "vault"}
+ENGINE = "coach.postgres"
+# Both are read once a statement, not once a row. Unset, the list is empty: no row is anybody's.
+# The list of "everywhere" is null and not an error, as PostgreSQL may read it ahead of need.
+ACTED_FOR = (
+    f"SELECT string_to_array(nullif(current_setting('{ORGANISATIONS}', true), '{EVERY}'), ',')"
+    "::uuid[]"
+)
+EVERYWHERE = f"SELECT current_setting('{ORGANISATIONS}', true) = '{EVERY}'"
 
 
-def parse_url(url: str, *, schema: str = "", engine: str = "") -> dict[str, Any]:
+def parse_url(url: str, *, schema: str = "") -> dict[str, Any]:
     """Django's settings for a postgresql:// address; raises ValueError for any other."""
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql"):
@@ -25,7 +38,7 @@ def parse_url(url: str, *, schema: str = "", engine: str = "") -> dict[str, Any]
     if schema:
         options["options"] = f"-c search_path={schema}"
     return {
-        "ENGINE": engine or "django.db.backends.postgresql",
+        "ENGINE": ENGINE,
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -44,19 +57,14 @@ def configure(
         from coach import embedded
 
         here = embedded.cluster(data_dir)
-        engine = "coach.postgres"
-        return {
-            "default": parse_url(here.url(embedded.APP, name), engine=engine),
-            "owner": parse_url(here.url(embedded.OWNER, name), engine=engine),
-            "vault": parse_url(here.url(embedded.VAULT, name), schema="vault", engine=engine),
-            "vault_owner": parse_url(here.url(embedded.OWNER, name), schema="vault", engine=engine),
-        }
-    owner = owner or app
+        app, owner, vault = (
+            here.url(role, name) for role in (embedded.APP, embedded.OWNER, embedded.VAULT)
+        )
     return {
         "default": parse_url(app),
         "owner": parse_url(owner),
         "vault": parse_url(vault or app, schema="vault"),
-        "vault_owner": parse_url(vault_owner or vault or owner, schema="vault"),
+        "vault_owner": parse_url(vault_owner or owner, schema="vault"),
     }
 
 
@@ -76,33 +84,58 @@ class VaultRouter:
         return db == ("vault_owner" if app_label == "consent" else "owner")
 
 
-def grant_after_migrating() -> None:
-    """After each migration the application's role gets exactly what each table allows."""
-    post_migrate.connect(_grant, dispatch_uid="coach.databases.grant")
+def tenant_column(model: type[models.Model]) -> str | None:
+    """The column that says whose a row is; None for a view, or a table that is nobody's."""
+    if not model._meta.managed:
+        return None
+    if getattr(model, "is_tenant", False):
+        return model._meta.pk.column
+    columns = {field.column for field in model._meta.concrete_fields}
+    return "organisation_id" if "organisation_id" in columns else None
 
 
-def _grant(*, using: str, app_config: Any, **_: Any) -> None:
-    if using not in APP_ALIASES:
+def fence_after_migrating() -> None:
+    """After each migration a table takes what it allows from its role, and no more."""
+    post_migrate.connect(_fence, dispatch_uid="coach.databases.fence")
+
+
+def _fence(*, using: str, app_config: Any, **_: Any) -> None:
+    if using not in APP_ALIASES or not VaultRouter().allow_migrate(using, app_config.label):
         return
     role = settings.DATABASES[APP_ALIASES[using]]["USER"]
-    if role == settings.DATABASES[using]["USER"]:
-        return
-    with connections[using].cursor() as cursor:
-        quoted = connections[using].ops.quote_name(role)
+    # In one transaction: a server that runs meanwhile never finds a right taken and not given.
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
         for model in app_config.get_models(include_auto_created=True):
-            if not VaultRouter().allow_migrate(using, app_config.label):
-                continue
-            table = connections[using].ops.quote_name(model._meta.db_table)
-            allowed = (
-                "SELECT, INSERT"
-                if getattr(model, "append_only", False)
-                else "SELECT, INSERT, UPDATE, DELETE"
-            )
-            cursor.execute(f"REVOKE ALL ON {table} FROM {quoted}")
-            cursor.execute(f"GRANT {allowed} ON {table} TO {quoted}")
-        if using == "owner" and app_config.label == "coach":
-            cursor.execute(f"GRANT EXECUTE ON FUNCTION coach_erase_events(uuid, text) TO {quoted}")
-        cursor.execute(
-            "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA "
-            f"{'vault' if using == 'vault_owner' else 'public'} TO {quoted}"
-        )
+            _grant(cursor, model, role)
+            if (column := tenant_column(model)) is not None:
+                _secure(cursor, model._meta.db_table, column)
+        for function in getattr(app_config, "functions", ()):
+            cursor.execute(f'GRANT EXECUTE ON FUNCTION {function} TO "{role}"')
+        schema = "vault" if using == "vault_owner" else "public"
+        cursor.execute(f'GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO "{role}"')
+
+
+def _grant(cursor: CursorWrapper, model: type[models.Model], role: str) -> None:
+    allowed = "SELECT, INSERT, UPDATE, DELETE"
+    if getattr(model, "append_only", False):
+        allowed = "SELECT, INSERT"
+    if getattr(model, "read_only", False):
+        allowed = "SELECT"
+    cursor.execute(f'REVOKE ALL ON "{model._meta.db_table}" FROM "{role}"')
+    cursor.execute(f'GRANT {allowed} ON "{model._meta.db_table}" TO "{role}"')
+
+
+def _secure(cursor: CursorWrapper, table: str, column: str) -> None:
+    """Show and take only rows of the organisations acted for, from the owner as well."""
+    cursor.execute(
+        "SELECT relrowsecurity AND relforcerowsecurity AND EXISTS ("
+        " SELECT FROM pg_policy WHERE polrelid = c.oid AND polname = 'tenant')"
+        " FROM pg_class c WHERE c.oid = %s::regclass",
+        [table],
+    )
+    if cursor.fetchone() == (True,):
+        return
+    rule = f"({EVERYWHERE}) OR {column} = ANY (({ACTED_FOR})::uuid[])"
+    cursor.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY')
+    cursor.execute(f'DROP POLICY IF EXISTS tenant ON "{table}"')
+    cursor.execute(f'CREATE POLICY tenant ON "{table}" USING ({rule}) WITH CHECK ({rule})')

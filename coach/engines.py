@@ -14,7 +14,7 @@ from coach.live.deadline import Deadline
 from coach.live.log import EventLog
 from coach.live.room import Room
 from coach.nudges.prompt import canary
-from consent.keys import KeyRing
+from consent import choices
 from consent.vault import Vault
 from rag.embedding import Encoder, model_directory
 from rag.retrieval import Retrieval
@@ -30,6 +30,7 @@ class Engines:
     """What the road needs, each behind the adapter of its own app."""
 
     database: Database
+    vault_database: Database
     log: EventLog
     vault: Vault
     redactor: Redactor
@@ -95,8 +96,9 @@ async def open_engines() -> AsyncIterator[Engines]:
         gateway = await stack.enter_async_context(Gateway(routes_from_settings()))
         yield Engines(
             database=database,
+            vault_database=vault_database,
             log=EventLog(database),
-            vault=Vault(vault_database, KeyRing(settings.VAULT_KEY), unavailable=(DatabaseError,)),
+            vault=Vault(vault_database, choices.key_ring(), unavailable=(DatabaseError,)),
             redactor=redactor,
             classifiers=readers,
             retrieval=Retrieval(database, encoder, unavailable=(DatabaseError,)),

@@ -21,6 +21,7 @@ class Environment(BaseSettings):
     demo: bool = Field(False, description="Load the demo and its published log-ins")
     secret_key: SecretStr = SecretStr("")
     vault_key: SecretStr = SecretStr("")
+    vault_keys_before: SecretStr = Field(SecretStr(""), description="Still opened, never used")
     allowed_hosts: str = Field("", description="Comma-separated host names")
     allowed_origins: str = Field("", description="Comma-separated full origins for sockets")
     host: str = "127.0.0.1"
@@ -29,7 +30,7 @@ class Environment(BaseSettings):
 
     database_url: str = Field("", description="Empty: the embedded PostgreSQL")
     database_name: str = Field("sidecoach", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
-    database_owner_url: str = Field("", description="Role that migrates; default: database_url")
+    database_owner_url: str = Field("", description="Role that migrates; never database_url's")
     vault_database_url: str = Field("", description="Empty: the schema `vault` of database_url")
     vault_database_owner_url: str = ""
     database_pool: int = Field(8, ge=1, le=100, description="Live connections per worker")
@@ -50,6 +51,18 @@ class Environment(BaseSettings):
     log_level: str = "INFO"
     log_json: bool = True
     language_code: str = "en"
+
+    @model_validator(mode="after")
+    def refuse_one_role_for_all(self) -> Self:
+        """Whoever owns a table may switch its row-level security off."""
+        if self.database_url and self.database_owner_url in ("", self.database_url):
+            raise ValueError("DATABASE_OWNER_URL must be set, and name another role")
+        if self.vault_database_url and self.vault_database_owner_url in (
+            "",
+            self.vault_database_url,
+        ):
+            raise ValueError("VAULT_DATABASE_OWNER_URL must be set, and name another role")
+        return self
 
     @model_validator(mode="after")
     def refuse_unsafe_production(self) -> Self:

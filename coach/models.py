@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from coach.tenancy import CurrentOrganisation
+
 # Without 0/O, 1/I/L and U: read aloud and typed on a phone.
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 CODE_LENGTH = 6
@@ -25,10 +27,27 @@ def new_pseudonym_key() -> bytes:
     return secrets.token_bytes(32)
 
 
+class Tenant(models.Model):
+    """A row of one organisation; the database fills it in from whom a statement acts for."""
+
+    organisation_id = models.UUIDField(
+        _("organisation"), db_default=CurrentOrganisation(), editable=False
+    )
+
+    class Meta:
+        abstract = True
+
+
 class Organisation(models.Model):
+    is_tenant = True
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     slug = models.SlugField(_("short name"), unique=True)
     name = models.CharField(_("name"), max_length=120)
+    contact = models.CharField(
+        _("contact"), max_length=200, blank=True, help_text=_("Shown on receipts.")
+    )
+    protection_officer = models.CharField(_("data protection officer"), max_length=200, blank=True)
     killed = models.BooleanField(_("no model is called"), default=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -115,7 +134,7 @@ class Session(models.Model):
         return self.title
 
 
-class Member(models.Model):
+class Member(Tenant):
     """Someone in a session. A participant's id is also their subject id in the vault."""
 
     class Role(models.TextChoices):
@@ -150,7 +169,7 @@ class Member(models.Model):
         return FACILITATORS if self.role == self.Role.FACILITATOR else str(self.id)
 
 
-class AccessToken(models.Model):
+class AccessToken(Tenant):
     """A bearer token of a participant or a facilitator; only its digest is kept."""
 
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
@@ -176,7 +195,7 @@ class AccessToken(models.Model):
         return f"token {self.pk}"
 
 
-class Stream(models.Model):
+class Stream(Tenant):
     """What one audience of a session may see, in order. `seq` is the last number given out.
 
     `epoch` changes when history was lost, so that a reader can tell a gap from an end.
@@ -198,7 +217,7 @@ class Stream(models.Model):
         return f"{self.audience} of {self.session_id}"
 
 
-class Event(models.Model):
+class Event(Tenant):
     """One frame of one stream. Written once, never changed: sockets replay from here."""
 
     append_only = True
@@ -222,7 +241,7 @@ class Event(models.Model):
         return f"{self.type} {self.seq}"
 
 
-class Utterance(models.Model):
+class Utterance(Tenant):
     """One stretch of speech. `text` is redacted; `digest` tells a retry from a reuse of its id.
 
     `outcome` is the type of its one terminal event, null while the road is being walked, and no
@@ -271,7 +290,7 @@ class Utterance(models.Model):
         return f"utterance {self.id}"
 
 
-class Nudge(models.Model):
+class Nudge(Tenant):
     """What was shown to a member, or waits for the facilitator to release it."""
 
     class Source(models.TextChoices):
@@ -312,7 +331,7 @@ class Nudge(models.Model):
         return f"nudge {self.id}"
 
 
-class Feedback(models.Model):
+class Feedback(Tenant):
     """What a member made of a nudge; the latest counts."""
 
     class Verdict(models.TextChoices):
@@ -338,7 +357,7 @@ class Feedback(models.Model):
         return f"{self.verdict} for {self.nudge_id}"
 
 
-class Alert(models.Model):
+class Alert(Tenant):
     """Something a facilitator must see at once."""
 
     class Kind(models.TextChoices):

@@ -32,6 +32,7 @@ def _demo_secret(name: str) -> str:
 
 SECRET_KEY = ENV.secret_key.get_secret_value() or _demo_secret("secret key")
 VAULT_KEY = ENV.vault_key.get_secret_value() or _demo_secret("vault key")
+VAULT_KEYS_BEFORE = [k for k in ENV.vault_keys_before.get_secret_value().split(",") if k]
 ALLOWED_HOSTS = [h.strip() for h in ENV.allowed_hosts.split(",") if h.strip()] or [
     "localhost",
     "127.0.0.1",
@@ -78,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "coach.rooms.places.PlacesOfCaller",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

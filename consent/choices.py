@@ -1,86 +1,44 @@
-"""Granting, withdrawing and erasing, each in one transaction that also raises the epoch."""
+"""Granting, withdrawing, correcting and erasing: one transaction each, which raises the epoch."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce, Least, Now
 from django.utils import timezone
 
-from consent.errors import NotAllowed, UnknownSubject
+from consent import notices
+from consent.canonical import digest
+from consent.errors import NotAllowed, NoticeChanged, UnknownSubject
 from consent.keys import KeyRing
 from consent.models import (
+    ClosedPurpose,
     ConsentEvent,
     Disclosure,
-    Field,
     Notice,
     PolicyRule,
-    Purpose,
     Record,
     StoredValue,
     Subject,
 )
-from consent.registry import FIELDS, NOTICE_TEXT, NOTICE_TITLE, PURPOSES
+
+# What a person tells of themselves, and may put right.
+CORRECTABLE = ("display_name", "goal", "profile_note")
 
 
-def seed() -> None:
-    """Make the built-in purposes, fields, rules and first notice exist; keeps what is edited."""
-    with transaction.atomic(using="vault"):
-        for order, a in enumerate(FIELDS):
-            Field.objects.get_or_create(
-                key=a.key.value,
-                defaults={"title": a.title, "why": a.why, "special": a.special, "order": order},
-            )
-        for order, p in enumerate(PURPOSES):
-            purpose, made = Purpose.objects.get_or_create(
-                key=p.key.value,
-                defaults={
-                    "title": p.title,
-                    "why": p.why,
-                    "retention_days": p.retention_days,
-                    "order": order,
-                },
-            )
-            if made:
-                PolicyRule.objects.bulk_create(
-                    PolicyRule(purpose=purpose, field_id=name.value) for name in p.fields
-                )
-        if not Notice.objects.exists():
-            publish_notice(NOTICE_TITLE, NOTICE_TEXT)
-
-
-def publish_notice(title: str, text: str, *, locale: str = "en") -> Notice:
-    """The next version of the notice; earlier grants keep pointing at the one they saw."""
-    latest = Notice.objects.filter(locale=locale).order_by("-version").first()
-    return Notice.objects.create(
-        version=latest.version + 1 if latest else 1,
-        locale=locale,
-        title=title,
-        text=text,
-        digest=hashlib.sha256(f"{title}\n{text}".encode()).hexdigest(),
-    )
-
-
-def current_notice(locale: str = "en") -> Notice:
-    """The notice to show now, in this language or else in English."""
-    found = (
-        Notice.objects.filter(locale=locale).first() or Notice.objects.filter(locale="en").first()
-    )
-    if found is None:
-        seed()
-        return Notice.objects.get(version=1, locale="en")
-    return found
+def key_ring() -> KeyRing:
+    return KeyRing(settings.VAULT_KEY, *settings.VAULT_KEYS_BEFORE)
 
 
 def admit(
     subject_id: UUID, *, organisation_id: UUID, session_id: UUID, values: Mapping[str, str]
 ) -> Subject:
     """A new subject with nothing granted, and what they wrote about themselves, sealed."""
-    keys = KeyRing(settings.VAULT_KEY)
+    keys = key_ring()
     with transaction.atomic(using="vault"):
         subject = Subject.objects.create(
             id=subject_id,
@@ -91,6 +49,7 @@ def admit(
         StoredValue.objects.bulk_create(
             StoredValue(
                 subject=subject,
+                organisation_id=organisation_id,
                 field_id=name,
                 sealed=keys.seal(
                     bytes(subject.wrapped_key or b""), value, label=f"{subject_id}/{name}"
@@ -103,35 +62,75 @@ def admit(
 
 
 def grant(
-    subject_id: UUID, choices: Mapping[str, Iterable[str]], *, notice: Notice | None = None
+    subject_id: UUID,
+    choices: Mapping[str, Iterable[str]],
+    *,
+    notice: Notice | None = None,
+    how: str = "api",
 ) -> Subject:
     """Grant these fields for these purposes, after what was just read (the current notice).
 
-    Raises NotAllowed for a pair the policy does not know, and then grants nothing.
+    Raises NotAllowed for a pair that the policy or the organisation bars, NoticeChanged when a
+    newer notice asks again; then nothing is granted.
     """
-    wanted = [(purpose, name) for purpose, fields in choices.items() for name in fields]
-    seen = notice or current_notice()
-    now = timezone.now()
+    wanted = dict.fromkeys(
+        (purpose, name) for purpose, fields in choices.items() for name in fields
+    )
+    seen = notice or notices.current()
+    if Notice.objects.filter(version__gt=seen.version, asks_again=True).exists():
+        raise NoticeChanged(f"notice {seen.version} was followed by another")
     with transaction.atomic(using="vault"):
         subject = _locked(subject_id)
-        allowed = set(PolicyRule.objects.values_list("purpose", "field"))
+        rules = _rules(subject.organisation_id)
         for pair in wanted:
-            if pair not in allowed:
+            if pair not in rules:
                 raise NotAllowed(f"{pair[1]} may not serve {pair[0]}")
-        held = set(
-            Record.objects.live(at=now).filter(subject=subject).values_list("purpose", "field")
-        )
-        fresh = [pair for pair in dict.fromkeys(wanted) if pair not in held]
-        # An expired record still occupies the one live place; it is closed as of its expiry.
-        Record.objects.filter(
-            subject=subject, withdrawn_at__isnull=True, expires_at__lte=now
-        ).update(withdrawn_at=F("expires_at"))
-        Record.objects.bulk_create(
-            Record(subject=subject, purpose_id=purpose, field_id=name, notice=seen, granted_at=now)
-            for purpose, name in fresh
-        )
+        held = set(Record.objects.live().filter(subject=subject).values_list("purpose", "field"))
+        fresh = [pair for pair in wanted if pair not in held]
+        _close_stale(subject)
+        shown = digest(notices.shown_to(subject.organisation_id, seen))
+        proof = {"how": how, "locale": seen.locale, "shown": shown}
+        Record.objects.bulk_create(_record(subject, rules[pair], seen, proof) for pair in fresh)
         _write_events(subject, "granted", fresh, seen.version)
     return subject
+
+
+def asked_again(subject_id: UUID) -> bool:
+    """Whether this person allowed something that a newer notice asks about anew."""
+    newest = Notice.objects.filter(asks_again=True).order_by("-version").first()
+    unrevoked = Record.objects.filter(subject=subject_id, withdrawn_at__isnull=True)
+    return newest is not None and unrevoked.filter(notice__version__lt=newest.version).exists()
+
+
+def _rules(organisation_id: UUID) -> dict[tuple[str, str], PolicyRule]:
+    closed = ClosedPurpose.objects.filter(organisation_id=organisation_id)
+    rules = PolicyRule.objects.exclude(purpose__in=closed.values("purpose"))
+    return {
+        (rule.purpose_id, rule.field_id): rule for rule in rules.select_related("purpose", "field")
+    }
+
+
+def _close_stale(subject: Subject) -> None:
+    """A record that serves nothing any more still occupies the one live place; it is closed."""
+    stale = Record.objects.filter(subject=subject, withdrawn_at__isnull=True).exclude(
+        id__in=Record.objects.live().filter(subject=subject).values("id")
+    )
+    stale.update(withdrawn_at=Least(Coalesce(F("expires_at"), Now()), Now()))
+
+
+def _record(subject: Subject, rule: PolicyRule, seen: Notice, proof: Mapping[str, str]) -> Record:
+    now = timezone.now()
+    return Record(
+        subject=subject,
+        organisation_id=subject.organisation_id,
+        purpose=rule.purpose,
+        field=rule.field,
+        notice=seen,
+        legal_basis=notices.legal_basis(rule.purpose, rule.field),
+        proof=dict(proof),
+        granted_at=now,
+        expires_at=now + timedelta(days=rule.purpose.consent_days),
+    )
 
 
 def withdraw(subject_id: UUID, purpose: str, fields: Iterable[str] | None = None) -> Subject:
@@ -148,9 +147,14 @@ def withdraw(subject_id: UUID, purpose: str, fields: Iterable[str] | None = None
 
 
 def erase(subject_id: UUID) -> datetime:
-    """Withdraw everything, destroy the person's values and the key that would open a copy."""
+    """Withdraw everything, destroy the person's values and the key that would open a copy.
+
+    Whoever is erased already stays so: what follows in other tables may be tried again.
+    """
     now = timezone.now()
     with transaction.atomic(using="vault"):
+        if before := Subject.objects.filter(id=subject_id, erased_at__isnull=False).first():
+            return before.erased_at or now
         subject = _locked(subject_id)
         live = Record.objects.filter(subject=subject, withdrawn_at__isnull=True)
         pairs = list(live.values_list("purpose", "field"))
@@ -161,9 +165,34 @@ def erase(subject_id: UUID) -> datetime:
     return now
 
 
+def correct(subject_id: UUID, values: Mapping[str, str]) -> Subject:
+    """Put right what this person told of themselves; an empty value removes it.
+
+    Raises NotAllowed for what is not theirs to write.
+    """
+    for name in values:
+        if name not in CORRECTABLE:
+            raise NotAllowed(f"{name} is not yours to correct")
+    keys = key_ring()
+    with transaction.atomic(using="vault"):
+        subject = _locked(subject_id)
+        wrapped = bytes(subject.wrapped_key or b"")
+        for name, value in values.items():
+            StoredValue.objects.filter(subject=subject, field=name).delete()
+            if value:
+                StoredValue.objects.create(
+                    subject=subject,
+                    organisation_id=subject.organisation_id,
+                    field_id=name,
+                    sealed=keys.seal(wrapped, value, label=f"{subject_id}/{name}"),
+                )
+        _write_events(subject, "corrected", [("own_words", name) for name in values], None)
+    return subject
+
+
 def stored_values(subject_id: UUID) -> dict[str, str]:
     """What this person wrote about themselves, for their own eyes."""
-    keys = KeyRing(settings.VAULT_KEY)
+    keys = key_ring()
     subject = Subject.objects.filter(id=subject_id, erased_at__isnull=True).first()
     if subject is None or subject.wrapped_key is None:
         return {}
@@ -171,44 +200,6 @@ def stored_values(subject_id: UUID) -> dict[str, str]:
     return {
         row.field_id: keys.open(wrapped, bytes(row.sealed), label=f"{subject_id}/{row.field_id}")
         for row in subject.stored_values.all()
-    }
-
-
-def receipt(subject_id: UUID) -> dict[str, Any]:
-    """What the person keeps: who may use what, for which purpose, on which notice.
-
-    Field names follow ISO/IEC TS 27560's record structure.
-    """
-    subject = Subject.objects.get(id=subject_id)
-    notice = current_notice()
-    records = (
-        Record.objects.live(at=timezone.now())
-        .filter(subject=subject)
-        .select_related("purpose", "notice")
-        .order_by("purpose__order", "field")
-    )
-    by_purpose: dict[str, dict[str, Any]] = {}
-    for record in records:
-        entry = by_purpose.setdefault(
-            record.purpose_id,
-            {
-                "purpose": record.purpose_id,
-                "title": record.purpose.title,
-                "lawful_basis": record.legal_basis,
-                "retention_days": record.purpose.retention_days,
-                "notice_version": record.notice.version,
-                "personal_data": [],
-            },
-        )
-        entry["personal_data"].append(record.field_id)
-    return {
-        "schema_version": "ISO/IEC TS 27560:2023",
-        "record_id": f"{subject.id}/{subject.epoch}",
-        "pii_principal_id": str(subject.id),
-        "session": str(subject.session_id),
-        "issued_at": timezone.now().isoformat(),
-        "notice": {"version": notice.version, "digest": notice.digest},
-        "purposes": list(by_purpose.values()),
     }
 
 
@@ -239,6 +230,7 @@ def _write_events(
     ConsentEvent.objects.bulk_create(
         ConsentEvent(
             subject_id=subject.id,
+            organisation_id=subject.organisation_id,
             action=action,
             purpose=purpose,
             fields=sorted(fields),

@@ -12,3 +12,11 @@ class UnknownSubject(ConsentError):
 
 class NotAllowed(ConsentError):
     """The policy never lets this field serve this purpose."""
+
+
+class NoticeChanged(ConsentError):
+    """What this person read is not the notice any more; they are to be asked anew."""
+
+
+class ReceiptInvalid(ConsentError):
+    """The document is no receipt of ours, or was changed; the message says in what way."""

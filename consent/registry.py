@@ -32,6 +32,7 @@ class PurposeSeed:
     why: str
     retention_days: int
     fields: tuple[Field, ...]
+    legal_basis: str = "consent"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ PURPOSES = (
         "Lets a nudge fit your mood. Read from text alone, never shown to anyone else.",
         1,
         (Field.EMOTION,),
+        legal_basis="explicit_consent",
     ),
     PurposeSeed(
         Purpose.REFLECTION,

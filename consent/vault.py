@@ -35,15 +35,10 @@ class Disclosure:
 # Rights are read and their use is logged by one statement: there is no moment between the two.
 DISCLOSE = """
 WITH person AS (
-    SELECT id, epoch, wrapped_key FROM consent_subject
+    SELECT id, organisation_id, epoch, wrapped_key FROM consent_subject
     WHERE id = %(subject)s AND erased_at IS NULL
 ), live AS (
-    SELECT r.purpose_id, r.field_id
-    FROM consent_record r
-    JOIN person ON person.id = r.subject_id
-    JOIN consent_policyrule p ON p.purpose_id = r.purpose_id AND p.field_id = r.field_id
-    WHERE r.withdrawn_at IS NULL AND r.granted_at <= now()
-      AND (r.expires_at IS NULL OR r.expires_at > now())
+    SELECT l.purpose_id, l.field_id FROM consent_live l JOIN person ON person.id = l.subject_id
 ), granted AS (
     SELECT coalesce(array_agg(field_id::text ORDER BY field_id), '{}') AS fields
     FROM live WHERE purpose_id = %(purpose)s AND field_id = ANY(%(asked)s)
@@ -52,8 +47,9 @@ WITH person AS (
     WHERE v.subject_id = %(subject)s AND v.field_id = ANY(%(stored)s)
       AND v.field_id = ANY(granted.fields)
 ), logged AS (
-    INSERT INTO consent_disclosure (id, subject_id, purpose, fields, withheld, recipient, about, at)
-    SELECT gen_random_uuid(), person.id, %(purpose)s,
+    INSERT INTO consent_disclosure
+        (id, organisation_id, subject_id, purpose, fields, withheld, recipient, about, at)
+    SELECT gen_random_uuid(), person.organisation_id, person.id, %(purpose)s,
            ARRAY(SELECT f FROM unnest(granted.fields) f
                  WHERE f = ANY(%(given)s) OR f IN (SELECT field_id FROM kept) ORDER BY f),
            ARRAY(SELECT a FROM unnest(%(asked)s::text[]) a

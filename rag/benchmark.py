@@ -73,7 +73,7 @@ async def _time(
 ) -> list[Timing]:
     for text in asked:
         await encoder.embed_query(text, timeout_s=TIMEOUT_S)
-    connections = [await Direct().__aenter__() for _ in range(CONCURRENT)]
+    connections = [await Direct(playbook.organisation_id).__aenter__() for _ in range(CONCURRENT)]
     searches = [Retrieval(connection, encoder) for connection in connections]
     try:
         # The first searches of a connection plan the statement, and the pages come into memory.

@@ -24,6 +24,7 @@ EXACT_PASSAGES = 4_000
 GRAPH_MS, PASS_MS, COMPARE_MS = 3.0, 0.00015, 0.00025
 EF_SEARCH = 200
 MAX_SCAN_TUPLES = 40_000
+COLUMNS = "organisation_id, version_id, model, passage, dimension, approximate, embedding"
 
 
 def needs_hnsw(passages: int, dimension: int) -> bool:
@@ -37,19 +38,23 @@ def write(
 ) -> None:  # fmt: skip
     """Store vectors of one model for some of a version's passages; `numbers` run parallel."""
     dimension = int(vectors.shape[1])
-    with connection.cursor() as cursor, _copy(cursor) as copy:
-        for number, vector in zip(numbers, vectors, strict=True):
-            copy.write_row((
-                organisation_id, version_id, model, number, dimension, approximate,
-                as_literal(vector),
-            ))  # fmt: skip
+    with connection.cursor() as cursor:
+        with _copy(cursor) as copy:
+            for number, vector in zip(numbers, vectors, strict=True):
+                copy.write_row((
+                    organisation_id, version_id, model, number, dimension, approximate,
+                    as_literal(vector),
+                ))  # fmt: skip
+        cursor.execute(f"INSERT INTO rag_vector ({COLUMNS}) SELECT {COLUMNS} FROM coming_vector")
+        cursor.execute("DROP TABLE coming_vector")
 
 
 def _copy(cursor: Any) -> Any:
-    return cursor.copy(
-        "COPY rag_vector (organisation_id, version_id, model, passage, dimension, approximate,"
-        " embedding) FROM STDIN"
+    """A copy into a table of our own: none goes straight into one with row-level security."""
+    cursor.execute(
+        f"CREATE TEMP TABLE coming_vector AS SELECT {COLUMNS} FROM rag_vector WHERE false"
     )
+    return cursor.copy(f"COPY coming_vector ({COLUMNS}) FROM STDIN")
 
 
 def received(sent: bytes) -> Vectors:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
+from uuid import UUID
 
 import psycopg
 from asgiref.sync import sync_to_async
@@ -11,12 +12,22 @@ from psycopg.rows import TupleRow
 
 
 class Direct:
-    """The `default` database as `rag.retrieval.Database`; the live road has its pool."""
+    """The `default` database as `rag.retrieval.Database`, for one organisation's rows.
+
+    The live road has its pool.
+    """
+
+    def __init__(self, organisation_id: UUID) -> None:
+        self._organisation_id = organisation_id
 
     async def __aenter__(self) -> Self:
         params = await sync_to_async(_params)()
         self._connection: AsyncConnection[TupleRow] = await AsyncConnection.connect(
             **params, autocommit=True, prepare_threshold=2
+        )
+        # Nobody else uses this connection, so what holds for it may hold until it is closed.
+        await self._connection.execute(
+            "SELECT set_config('app.organisations', %s, false)", [str(self._organisation_id)]
         )
         return self
 

@@ -163,7 +163,7 @@ def _corpus(name: str, cards: Sequence[Card], splits: Sequence[Split]) -> dict[s
 
 async def _measure(split: Split, playbook: Playbook, encoder: Encoder) -> dict[str, Any]:
     figures: dict[str, Any] = {"queries": len(split.qrels)}
-    async with Direct() as database:
+    async with Direct(playbook.organisation_id) as database:
         for leg, (mode, fusion) in LEGS.items():
             search = Retrieval(database, encoder, fusion)
             ranked: dict[str, list[str]] = {}

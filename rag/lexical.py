@@ -19,6 +19,7 @@ B = 0.75
 BATCH = 2000
 # Passages that a search looks at further; no term's floor promises fewer.
 LEG = 150
+COLUMNS = "organisation_id, version_id, lexeme, idf, floor, passages, weights"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ def write(weighed: Weighed, *, organisation_id: UUID, version_id: UUID) -> None:
                     organisation_id, version_id, lexeme, idf, _floor(weight), held.tolist(),
                     weight.tolist(),
                 ))  # fmt: skip
+        cursor.execute(f"INSERT INTO rag_term ({COLUMNS}) SELECT {COLUMNS} FROM coming_term")
+        cursor.execute("DROP TABLE coming_term")
 
 
 def _floor(weight: NDArray[np.float64]) -> float:
@@ -117,10 +120,9 @@ def _floor(weight: NDArray[np.float64]) -> float:
 
 
 def _copy(cursor: Any) -> Any:
-    return cursor.copy(
-        "COPY rag_term (organisation_id, version_id, lexeme, idf, floor, passages,"
-        " weights) FROM STDIN"
-    )
+    """A copy into a table of our own: none goes straight into one with row-level security."""
+    cursor.execute(f"CREATE TEMP TABLE coming_term AS SELECT {COLUMNS} FROM rag_term WHERE false")
+    return cursor.copy(f"COPY coming_term ({COLUMNS}) FROM STDIN")
 
 
 # The query's terms, each with its weight in the query, its passages, and how telling it is. A

@@ -25,6 +25,11 @@ for _name in ("DATABASE_URL", "REDIS_URL", "TRITON_URL", "LLM_BASE_URL"):
     os.environ.pop(_name, None)
 django.setup()
 
+from coach import tenancy
+
+# A test arranges and looks at anybody's rows; what is under test enters a scope of its own.
+tenancy.enter(tenancy.everywhere("tests"))
+
 from tests.people import ada, ben, fay, open_room, room  # noqa: F401  fixtures for everyone
 
 

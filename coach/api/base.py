@@ -16,6 +16,7 @@ from coach.live.hub import Hub
 from coach.models import Member
 from coach.rooms.access import Caller
 from coach.rooms.joining import membership
+from consent.models import Notice
 
 
 class Unavailable(exceptions.APIException):
@@ -44,6 +45,16 @@ class SessionView(APIView):
         if member is None:
             raise Http404
         return member
+
+
+def read_notice(notice_id: int | None) -> Notice | None:
+    """The notice that this client says it showed; None where it says nothing."""
+    if notice_id is None:
+        return None
+    notice = Notice.objects.filter(id=notice_id).first()
+    if notice is None:
+        raise exceptions.ValidationError({"notice": ["There is no such notice."]})
+    return notice
 
 
 def hub_of(request: Request) -> Hub:

@@ -1,22 +1,25 @@
 """A person's own rights: what they allowed, what was shared, and taking it back."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from coach.api.base import SessionView, hub_of, run_live
-from coach.api.serializers import ChoiceIn, EraseIn, WithdrawIn
-from coach.models import Member, Session
+from coach import tenancy
+from coach.api.base import SessionView, hub_of, read_notice, run_live
+from coach.api.serializers import CorrectIn, EraseIn, GrantIn, WithdrawIn
+from coach.models import Member
 from coach.rooms import control
-from coach.rooms.rights import erase_member, export_member
-from consent import choices
-from consent.models import Purpose, Record
+from coach.rooms.joining import open_session
+from coach.rooms.rights import correct_member, erase_member, export_member, receipt
+from consent import choices, notices, receipts
+from consent.errors import ReceiptInvalid
+from consent.models import Notice, Record
 
 
 class NoticeView(SessionView):
@@ -24,41 +27,39 @@ class NoticeView(SessionView):
 
     @extend_schema(summary="The notice and the choices, before joining")
     def get(self, request: Request) -> Response:
-        code = request.query_params.get("code", "").strip().upper()
-        session = Session.objects.filter(join_code=code, status=Session.Status.OPEN).first()
+        session = open_session(request.query_params.get("code", ""))
         if session is None:
             raise exceptions.NotFound("There is no open session with this code.")
-        notice = choices.current_notice()
+        notice = notices.current(_locale(request))
+        scope = tenancy.of([session.organisation_id], actor="join-code")
+        with tenancy.acting(scope):
+            shown = notices.shown_to(session.organisation_id, notice)
         return Response(
             {
                 "session": {"id": str(session.id), "title": session.title},
-                "notice": {
-                    "id": notice.id,
-                    "version": notice.version,
-                    "locale": notice.locale,
-                    "title": notice.title,
-                    "text": notice.text,
-                },
-                "purposes": [
-                    {
-                        "key": purpose.key,
-                        "title": purpose.title,
-                        "why": purpose.why,
-                        "retention_days": purpose.retention_days,
-                        "fields": [
-                            {
-                                "key": rule.field.key,
-                                "title": rule.field.title,
-                                "why": rule.field.why,
-                                "special": rule.field.special,
-                            }
-                            for rule in purpose.rules.all()
-                        ],
-                    }
-                    for purpose in _purposes()
-                ],
+                "notice": _notice(notice, shown),
+                "purposes": shown["purposes"],
             }
         )
+
+
+def _notice(notice: Notice, shown: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": notice.id,
+        "version": notice.version,
+        "locale": notice.locale,
+        "title": shown["title"],
+        "text": shown["text"],
+    }
+
+
+def _locale(request: Request) -> str:
+    """The language asked for, or else the first of the browser's that there is a notice in."""
+    asked = request.query_params.get("locale", "")
+    accepted = request.headers.get("Accept-Language", "").split(",")
+    wanted = [asked, *(part.partition(";")[0].strip().partition("-")[0] for part in accepted)]
+    known = set(Notice.objects.values_list("locale", flat=True))
+    return next((locale for locale in wanted if locale in known), notices.FALLBACK)
 
 
 class OwnView(SessionView):
@@ -76,51 +77,56 @@ class OwnView(SessionView):
 
 
 class Records(OwnView):
-    @extend_schema(summary="What you allow now")
+    @extend_schema(summary="What you allow now, and whether a newer notice asks you again")
     def get(self, request: Request) -> Response:
         member = self.subject(request)
+        notice = notices.current(_locale(request))
+        shown = notices.shown_to(member.organisation_id, notice)
         live = {
-            (r.purpose_id, r.field_id): r.granted_at
-            for r in Record.objects.live(at=timezone.now()).filter(subject=member.id)
+            (r.purpose_id, r.field_id): r for r in Record.objects.live().filter(subject=member.id)
         }
         return Response(
             {
                 "subject": str(member.id),
-                "notice": choices.current_notice().version,
+                "notice": _notice(notice, shown),
+                "asks_again": choices.asked_again(member.id),
                 "purposes": [
-                    {
-                        "key": purpose.key,
-                        "title": purpose.title,
-                        "why": purpose.why,
-                        "fields": [
-                            {
-                                "key": rule.field.key,
-                                "title": rule.field.title,
-                                "special": rule.field.special,
-                                "granted": (purpose.key, rule.field.key) in live,
-                                "since": live.get((purpose.key, rule.field.key)),
-                            }
-                            for rule in purpose.rules.all()
-                        ],
-                    }
-                    for purpose in _purposes()
+                    {**purpose, "fields": [_choice(purpose, f, live) for f in purpose["fields"]]}
+                    for purpose in shown["purposes"]
                 ],
             }
         )
 
 
+def _choice(
+    purpose: dict[str, Any], field: dict[str, Any], live: dict[tuple[str, str], Record]
+) -> dict[str, Any]:
+    record = live.get((purpose["key"], field["key"]))
+    return {
+        **field,
+        "granted": record is not None,
+        "since": record.granted_at if record else None,
+        "until": record.expires_at if record else None,
+    }
+
+
 class Grant(OwnView):
-    @extend_schema(request=ChoiceIn, summary="Allow fields for a purpose")
+    @extend_schema(request=GrantIn, summary="Allow fields for a purpose")
     def post(self, request: Request) -> Response:
         member = self.subject(request)
-        choice = ChoiceIn(data=request.data)
-        choice.is_valid(raise_exception=True)
-        wanted = choice.validated_data
-        choices.grant(member.id, {wanted["purpose"]: wanted["fields"]})
+        grant_in = GrantIn(data=request.data)
+        grant_in.is_valid(raise_exception=True)
+        wanted = grant_in.validated_data
+        choices.grant(
+            member.id,
+            {wanted["purpose"]: wanted["fields"]},
+            notice=read_notice(wanted["notice"]),
+            how="my data",
+        )
         run_live(
             control.tell_consent, hub_of(request), member.session_id, member.id, withdrawn=False
         )
-        return Response(choices.receipt(member.id))
+        return Response(receipt(member, "consent"))
 
 
 class Withdraw(OwnView):
@@ -134,13 +140,36 @@ class Withdraw(OwnView):
         run_live(
             control.tell_consent, hub_of(request), member.session_id, member.id, withdrawn=True
         )
-        return Response(choices.receipt(member.id))
+        return Response(receipt(member, "withdrawal", purpose=wanted["purpose"]))
+
+
+class Correct(OwnView):
+    @extend_schema(request=CorrectIn, summary="Put right what you wrote about yourself")
+    def post(self, request: Request) -> Response:
+        member = self.subject(request)
+        correct_in = CorrectIn(data=request.data)
+        correct_in.is_valid(raise_exception=True)
+        corrected = correct_member(member, correct_in.validated_data)
+        run_live(control.tell_roster, hub_of(request), member.session_id, member.id)
+        return Response(corrected)
 
 
 class Receipts(OwnView):
-    @extend_schema(summary="A receipt of your choices as they are now")
+    @extend_schema(summary="Every receipt you were given, newest first")
     def get(self, request: Request) -> Response:
-        return Response({"results": [choices.receipt(self.subject(request).id)]})
+        return Response({"results": receipts.given(self.subject(request).id)})
+
+
+class VerifyReceipt(SessionView):
+    permission_classes = [AllowAny]
+
+    @extend_schema(summary="Is this receipt one of ours, as it was given?")
+    def post(self, request: Request) -> Response:
+        try:
+            issued = receipts.verify(request.data)
+        except ReceiptInvalid as exc:
+            return Response({"valid": False, "reason": str(exc)})
+        return Response({"valid": True, "issued_at": issued})
 
 
 class Disclosures(OwnView):
@@ -167,9 +196,3 @@ class Erase(OwnView):
         erased = erase_member(member)
         run_live(control.tell_erased, hub_of(request), member.session_id)
         return Response(erased)
-
-
-def _purposes() -> list[Purpose]:
-    if not Purpose.objects.exists():
-        choices.seed()
-    return list(Purpose.objects.prefetch_related("rules__field"))

@@ -7,7 +7,7 @@ from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from consent.errors import NotAllowed, UnknownSubject
+from consent.errors import NotAllowed, NoticeChanged, UnknownSubject
 
 
 def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -18,6 +18,8 @@ def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None
         return _problem(status.HTTP_403_FORBIDDEN, "Forbidden", "You may not do this.")
     if isinstance(exc, NotAllowed):
         return _problem(status.HTTP_400_BAD_REQUEST, "Not allowed by policy", str(exc))
+    if isinstance(exc, NoticeChanged):
+        return _problem(status.HTTP_409_CONFLICT, "The notice changed", "Read it again, please.")
     if not isinstance(exc, exceptions.APIException):
         return None
     headers = {}

@@ -24,12 +24,22 @@ class ChoiceIn(serializers.Serializer[Any]):
     fields = serializers.ListField(child=serializers.SlugField(), max_length=32)  # type: ignore[assignment]
 
 
+class GrantIn(ChoiceIn):
+    notice = serializers.IntegerField(required=False, allow_null=True, default=None)
+
+
 class JoinIn(serializers.Serializer[Any]):
     code = serializers.CharField(max_length=12)
     display_name = SpeechField(max_length=60)
     goal = SpeechField(max_length=500, required=False, allow_blank=True, default="")
     profile_note = SpeechField(max_length=1000, required=False, allow_blank=True, default="")
     consent = ChoiceIn(many=True, required=False, default=list)
+    notice = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="The id of the notice that was read",
+    )
 
 
 class SessionIn(serializers.Serializer[Any]):
@@ -74,6 +84,17 @@ class WithdrawIn(serializers.Serializer[Any]):
     fields = serializers.ListField(  # type: ignore[assignment]
         child=serializers.SlugField(), required=False, allow_null=True, default=None
     )
+
+
+class CorrectIn(serializers.Serializer[Any]):
+    display_name = SpeechField(max_length=60, required=False)
+    goal = SpeechField(max_length=500, required=False, allow_blank=True)
+    profile_note = SpeechField(max_length=1000, required=False, allow_blank=True)
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        if not attrs:
+            raise serializers.ValidationError("Say what to put right.")
+        return attrs
 
 
 class EraseIn(serializers.Serializer[Any]):

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import AnonRateThrottle
 
 from coach.api.authentication import enforce_csrf
-from coach.api.base import SessionView, created, hub_of, run_live
+from coach.api.base import SessionView, created, hub_of, read_notice, run_live
 from coach.api.serializers import (
     ControlIn,
     FeedbackIn,
@@ -57,6 +57,7 @@ class Join(SessionView):
                 goal=wanted["goal"],
                 profile_note=wanted["profile_note"],
                 consent=chosen,
+                notice=read_notice(wanted["notice"]),
             )
         except CannotJoin:
             raise exceptions.NotFound("There is no open session with this code.") from None

@@ -11,10 +11,11 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import transaction
 
+from coach import tenancy
 from coach.models import Organisation, Session, Staff
 from coach.rooms.access import issue_token
 from coach.rooms.joining import seat_facilitator
-from consent import choices
+from consent import notices
 from rag.models import Playbook
 
 HERE = Path(__file__).parent
@@ -57,10 +58,16 @@ def load(progress: Callable[[str], None] = lambda _: None) -> Demo:
     if settings.EMBEDDED_DATABASE:
         call_command("migrate", verbosity=0)
     progress("consent purposes and notice")
-    choices.seed()
+    notices.seed()
+    with tenancy.acting(tenancy.of([settings.DEFAULT_ORGANISATION_ID], actor="demo")):
+        return _load(progress)
+
+
+def _load(progress: Callable[[str], None]) -> Demo:
     with transaction.atomic():
         organisation, _ = Organisation.objects.get_or_create(
-            id=settings.DEFAULT_ORGANISATION_ID, defaults={"slug": "demo", "name": "Demo"}
+            id=settings.DEFAULT_ORGANISATION_ID,
+            defaults={"slug": "demo", "name": "Demo", "contact": "privacy@demo.example"},
         )
         facilitator = _log_in(FACILITATOR, FACILITATOR_PASSWORD, "Fay")
         administrator = _log_in(ADMIN, ADMIN_PASSWORD, "Admin", is_staff=True, is_superuser=True)
@@ -91,7 +98,8 @@ def describe() -> dict[str, Any] | None:
     """What the landing page tells a visitor; None outside demo mode or before loading."""
     if not settings.DEMO:
         return None
-    session = Session.objects.filter(join_code=JOIN_CODE).select_related("facilitator").first()
+    with tenancy.acting(tenancy.of([settings.DEFAULT_ORGANISATION_ID], actor="demo")):
+        session = Session.objects.filter(join_code=JOIN_CODE).select_related("facilitator").first()
     return Demo(session, session.facilitator).as_json() if session is not None else None
 
 

@@ -11,6 +11,7 @@ import structlog
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from coach import tenancy
 from coach.database import DatabaseError
 from coach.errors import Refused
 from coach.live import doorbell
@@ -31,7 +32,12 @@ from coach.live.log import REPLAY_LIMIT
 from coach.models import Member
 from coach.ops import metrics
 from coach.rooms import control, feedback
-from coach.rooms.access import Caller, caller_by_cookie, caller_by_token
+from coach.rooms.access import (
+    Caller,
+    caller_by_cookie,
+    caller_by_token,
+    organisations_of,
+)
 from coach.rooms.joining import membership
 from consent.models import Record
 from safety.redaction import restore
@@ -61,6 +67,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if member is None or self.hub.draining:
             await self._refuse(404 if member is None else 503)
             return
+        # This socket acts for one organisation, whatever else its log-in may open.
+        tenancy.enter(tenancy.of([member.organisation_id], actor=f"member:{member.id}"))
+        self.organisation: UUID = member.organisation_id
         self.session: UUID = member.session_id
         self.member: UUID = member.id
         self.role = member.role
@@ -288,6 +297,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
             else:
                 caller = caller_by_cookie(user, browser if browser is not None else {})
                 self._session_key = getattr(browser, "session_key", None)
+                if caller is not None:
+                    places = organisations_of(caller)
+                    tenancy.enter(tenancy.of(places, actor=caller.actor))
             if caller is None:
                 return None
             self._user_id = caller.pk
@@ -333,10 +345,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
         await self.send(text_data=json.dumps(welcome))
 
     async def _consent(self) -> dict[str, list[str]]:
-        from django.utils import timezone
 
         def read() -> dict[str, list[str]]:
-            return Record.objects.live(at=timezone.now()).filter(subject=self.member).by_purpose()
+            return Record.objects.live().filter(subject=self.member).by_purpose()
 
         return await sync_to_async(read, thread_sensitive=False)()
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 
+from coach import tenancy
 from coach.database import DatabaseError
 from coach.engines import Engines
 from coach.errors import Refused
@@ -382,6 +383,7 @@ class Hub:
         """Once a second: numbers that the doorbell may have missed, rights that ended, orphans."""
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
+            tenancy.enter(tenancy.everywhere("watch"))
             try:
                 await self._compare_heads()
                 await self._end_rights()
@@ -425,28 +427,32 @@ class Hub:
 
     async def _adopt_orphans(self) -> None:
         """Give a terminal event to utterances whose worker died on the way."""
-        for utterance, session, member, key in await self.engines.log.orphans(timeout_s=WRITE_S):
-            if utterance in self._walks:
-                continue
-            frame = {
-                "utterance": str(utterance),
-                "client_msg_id": str(key),
-                "code": "interrupted",
-                "detail": "The server was restarted while it worked on this.",
-            }
-            room = await self.room(session)
-            seat = room.seat(member) if room is not None else None
-            audience = FACILITATORS if seat and seat.role == "facilitator" else str(member)
-            logged: tuple[Logged, ...] = await self.engines.log.finish(
-                session=session,
-                utterance=utterance,
-                outcome="error",
-                reason="interrupted",
-                act="",
-                outgoing=[Outgoing(audience, "error", frame)],
-                timeout_s=WRITE_S,
-            )
-            await doorbell.ring(session, logged)
+        orphans = await self.engines.log.orphans(timeout_s=WRITE_S)
+        for utterance, session, member, key, organisation in orphans:
+            if utterance not in self._walks:
+                with tenancy.acting(tenancy.of([organisation], actor="watch")):
+                    await self._adopt(utterance, session, member, key)
+
+    async def _adopt(self, utterance: UUID, session: UUID, member: UUID, key: UUID) -> None:
+        frame = {
+            "utterance": str(utterance),
+            "client_msg_id": str(key),
+            "code": "interrupted",
+            "detail": "The server was restarted while it worked on this.",
+        }
+        room = await self.room(session)
+        seat = room.seat(member) if room is not None else None
+        audience = FACILITATORS if seat and seat.role == "facilitator" else str(member)
+        logged: tuple[Logged, ...] = await self.engines.log.finish(
+            session=session,
+            utterance=utterance,
+            outcome="error",
+            reason="interrupted",
+            act="",
+            outgoing=[Outgoing(audience, "error", frame)],
+            timeout_s=WRITE_S,
+        )
+        await doorbell.ring(session, logged)
 
 
 RIGHTS = """

@@ -185,7 +185,8 @@ ORDER BY e.seq
 """
 
 ORPHANS = """
-SELECT u.id, u.session_id, u.member_id, u.client_msg_id FROM coach_utterance u
+SELECT u.id, u.session_id, u.member_id, u.client_msg_id, u.organisation_id
+FROM coach_utterance u
 WHERE u.outcome IS NULL AND u.lease_until < now() ORDER BY u.lease_until LIMIT 100
 """
 
@@ -318,10 +319,10 @@ class EventLog:
         )
         return {(session, audience): seq for session, audience, seq in rows}
 
-    async def orphans(self, *, timeout_s: float) -> list[tuple[UUID, UUID, UUID, UUID]]:
-        """Utterances whose worker died: (utterance, session, member, client_msg_id)."""
+    async def orphans(self, *, timeout_s: float) -> list[tuple[UUID, UUID, UUID, UUID, UUID]]:
+        """Utterances whose worker died: (utterance, session, member, client_msg_id, whose)."""
         rows = await self._database.fetch(ORPHANS, {}, timeout_s=timeout_s)
-        return [(row[0], row[1], row[2], row[3]) for row in rows]
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
 
 
 def digest_of(text: str, *, key: bytes) -> bytes:

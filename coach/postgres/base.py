@@ -1,14 +1,75 @@
-"""Django's PostgreSQL backend, which starts the embedded server before its first connection."""
+"""Django's PostgreSQL backend, which starts the embedded server and tells each transaction for
+whom it is (`coach.tenancy`)."""
 
+from collections.abc import Callable
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db.backends.postgresql import base
+from psycopg.pq import TransactionStatus
+
+from coach import tenancy
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        from coach import embedded
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What the running transaction was told; None when that is not known.
+        self._told: tenancy.Scope | None = tenancy.NOBODY
+        self.execute_wrappers.append(self._in_scope)
 
-        embedded.hold(settings.DATA_DIR, settings.ENV.database_name)
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        if settings.EMBEDDED_DATABASE:
+            from coach import embedded
+
+            embedded.hold(settings.DATA_DIR, settings.ENV.database_name)
+        self._told = tenancy.NOBODY
         return super().get_new_connection(conn_params)
+
+    def _in_scope(
+        self,
+        execute: Callable[..., Any],
+        sql: Any,
+        params: Any,
+        many: bool,
+        context: dict[str, Any],
+    ) -> Any:
+        scope, raw = tenancy.current(), self.connection
+        if not self.get_autocommit():
+            # A transaction that failed takes nothing but its rollback.
+            broken = raw.info.transaction_status == TransactionStatus.INERROR
+            if scope != self._told and not broken:
+                with self.wrap_database_errors:
+                    raw.execute(tenancy.TELL, scope.settings)
+                self._told = scope
+            return execute(sql, params, many, context)
+        if scope == tenancy.NOBODY:
+            return execute(sql, params, many, context)
+        cursor = context["cursor"].cursor
+        with self.wrap_database_errors:
+            if many or isinstance(cursor, psycopg.ServerCursor):
+                with raw.transaction():
+                    raw.execute(tenancy.TELL, scope.settings)
+                    return execute(sql, params, many, context)
+            # What is sent before one Sync is one transaction, and one round trip.
+            with raw.pipeline():
+                raw.execute(tenancy.TELL, scope.settings)
+                return execute(sql, params, many, context)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        self._told = tenancy.NOBODY
+        super()._set_autocommit(autocommit)
+
+    def _commit(self) -> None:
+        self._told = tenancy.NOBODY
+        super()._commit()
+
+    def _rollback(self) -> None:
+        self._told = tenancy.NOBODY
+        super()._rollback()
+
+    def _savepoint_rollback(self, sid: str) -> None:
+        super()._savepoint_rollback(sid)
+        # Whatever was told inside the savepoint is taken back with it.
+        self._told = None

@@ -11,7 +11,8 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from coach.models import AccessToken, Member
+from coach import tenancy
+from coach.models import AccessToken, Member, Staff
 
 TOKEN_DAYS = 1
 MEMBERS_KEY = "members"
@@ -35,9 +36,19 @@ class Caller:
     def pk(self) -> Any:
         return getattr(self.user, "pk", None)
 
+    @property
+    def actor(self) -> str:
+        """How the audit names them."""
+        if self.user is not None:
+            return f"user:{self.pk}"
+        return f"member:{next(iter(self.members.values()))}" if self.members else ""
+
 
 def issue_token(*, member: Member | None = None, user: User | None = None) -> str:
-    """A fresh bearer token, shown once; the database keeps its digest."""
+    """A fresh bearer token, shown once; the database keeps its digest.
+
+    It opens the one organisation that is acted for.
+    """
     token = f"sc_{secrets.token_urlsafe(32)}"
     AccessToken.objects.create(
         digest=_digest(token),
@@ -49,17 +60,29 @@ def issue_token(*, member: Member | None = None, user: User | None = None) -> st
 
 
 def caller_by_token(token: str) -> Caller | None:
-    """The caller this token stands for; None when it is unknown, expired or its owner is gone."""
-    found = (
-        AccessToken.objects.select_related("member", "user")
-        .filter(digest=_digest(token), expires_at__gt=timezone.now())
-        .first()
-    )
+    """The caller this token stands for; None when it is unknown, expired or its owner is gone.
+
+    From here on this request acts for the token's organisation.
+    """
+    # Whose token this is can only be known by looking.
+    with tenancy.acting(tenancy.everywhere("sign-in")):
+        found = (
+            AccessToken.objects.select_related("member", "user")
+            .filter(digest=_digest(token), expires_at__gt=timezone.now())
+            .first()
+        )
     if found is None:
         return None
-    if found.user is not None:
-        return Caller(user=found.user) if found.user.is_active else None
-    member = found.member
+    caller = _caller_of(found)
+    if caller is not None:
+        tenancy.enter(tenancy.of([found.organisation_id], actor=caller.actor))
+    return caller
+
+
+def _caller_of(token: AccessToken) -> Caller | None:
+    if token.user is not None:
+        return Caller(user=token.user) if token.user.is_active else None
+    member = token.member
     if member is None or member.removed_at is not None:
         return None
     return Caller(members={member.session_id: member.id})
@@ -74,6 +97,21 @@ def caller_by_cookie(user: Any, browser: Mapping[str, Any]) -> Caller | None:
     if known is None and not members:
         return None
     return Caller(user=known, members=members)
+
+
+def organisations_of(caller: Caller, *, administers: bool = False) -> set[UUID]:
+    """Where this caller has a place; with `administers`, where it is an administrator's."""
+    with tenancy.acting(tenancy.everywhere("sign-in")):
+        places: set[UUID] = set()
+        if caller.user is not None:
+            staff = Staff.objects.filter(user=caller.user)
+            if administers:
+                staff = staff.filter(role=Staff.Role.ADMINISTRATOR)
+            places |= set(staff.values_list("organisation_id", flat=True))
+        if caller.members and not administers:
+            seats = Member.objects.filter(id__in=caller.members.values(), removed_at__isnull=True)
+            places |= set(seats.values_list("organisation_id", flat=True))
+    return places
 
 
 def remember(browser: Any, member: Member) -> None:

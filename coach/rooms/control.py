@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
-from django.utils import timezone
 
 from coach.errors import Refused
 from coach.live import doorbell
@@ -97,7 +96,7 @@ async def describe_member(hub: Hub, room: Room, member: UUID) -> dict[str, Any] 
         return None
 
     def grants() -> dict[str, list[str]]:
-        return Record.objects.live(at=timezone.now()).filter(subject=member).by_purpose()
+        return Record.objects.live().filter(subject=member).by_purpose()
 
     allows = await sync_to_async(grants, thread_sensitive=False)()
     named = Field.DISPLAY_NAME in allows.get(Purpose.FACILITATOR_VIEW, [])

@@ -8,9 +8,12 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max
 
+from coach import tenancy
 from coach.models import FACILITATORS, Member, Session, Stream
 from coach.rooms.access import Caller, issue_token
+from coach.rooms.rights import receipt
 from consent import choices
+from consent.models import Notice
 
 
 class CannotJoin(Exception):
@@ -31,13 +34,16 @@ def join(
     consent: Mapping[str, Iterable[str]],
     goal: str = "",
     profile_note: str = "",
+    notice: Notice | None = None,
 ) -> Joined:
-    """A new participant with exactly these choices. Raises CannotJoin, NotAllowed."""
-    session = Session.objects.filter(
-        join_code=code.strip().upper(), status=Session.Status.OPEN
-    ).first()
+    """A new participant with exactly these choices. Raises CannotJoin, NotAllowed, NoticeChanged.
+
+    From here on this request acts for the session's organisation.
+    """
+    session = open_session(code)
     if session is None:
         raise CannotJoin
+    tenancy.enter(tenancy.of([session.organisation_id], actor="joining"))
     with transaction.atomic(), transaction.atomic(using="vault"):
         member = _seat(session, Member.Role.PARTICIPANT, display_name)
         choices.admit(
@@ -51,8 +57,16 @@ def join(
                 "profile_note": profile_note,
             },
         )
-        choices.grant(member.id, consent)
-    return Joined(member, issue_token(member=member), choices.receipt(member.id))
+        choices.grant(member.id, consent, notice=notice, how="joining")
+    return Joined(member, issue_token(member=member), receipt(member, "consent"))
+
+
+def open_session(code: str) -> Session | None:
+    """The open session that this code leads to; whoever has the code may know of it."""
+    with tenancy.acting(tenancy.everywhere("join-code")):
+        return Session.objects.filter(
+            join_code=code.strip().upper(), status=Session.Status.OPEN
+        ).first()
 
 
 def membership(caller: Caller, session_id: UUID, *, prefer: str = "") -> Member | None:
@@ -96,13 +110,18 @@ def _seat(session: Session, role: str, display_name: str, *, user: Any = None) -
                 last = session.members.aggregate(last=Max("number"))["last"] or 0
                 member = Member.objects.create(
                     session=session,
+                    organisation_id=session.organisation_id,
                     user=user,
                     role=role,
                     display_name=display_name,
                     number=last + 1,
                 )
                 for audience in {member.audience, FACILITATORS}:
-                    Stream.objects.get_or_create(session=session, audience=audience)
+                    Stream.objects.get_or_create(
+                        session=session,
+                        audience=audience,
+                        defaults={"organisation_id": session.organisation_id},
+                    )
                 Session.objects.filter(id=session.id).update(roster_version=F("roster_version") + 1)
         except IntegrityError:
             continue

@@ -1,66 +1,76 @@
-"""A member's rights over what the room keeps of them: a copy of it, and its end."""
+"""A member's rights over what is kept of them: a copy of it, its correction, and its end."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from coach.models import Alert, Feedback, Member, Nudge, Utterance
-from consent import choices
-from consent.models import ConsentEvent
+from coach.models import Member, Organisation, Session
+from coach.rooms.keeping import KEPT
+from consent import audit, choices, receipts
+from consent.receipts import Party
 
-ERASED_NAME = "—"
+
+def controller_of(member: Member) -> Party:
+    """Who answers for what is done with this member's data."""
+    organisation = Organisation.objects.get(id=member.organisation_id)
+    return Party(str(organisation.id), organisation.name, organisation.contact)
+
+
+def receipt(member: Member, kind: receipts.Kind, **done: str | int) -> dict[str, Any]:
+    """A signed receipt for this member, of what holds now and of what was done."""
+    return receipts.issue(member.id, kind, controller=controller_of(member), done=done)
 
 
 def export_member(member: Member) -> dict[str, Any]:
-    """Everything stored about this member, in their own reading."""
+    """Everything that is kept of this member, with a receipt of having given it out."""
+    kept = {
+        entry.model._meta.model_name or "": {
+            "what": entry.what,
+            "kept": str(entry.retention),
+            "content": entry.give(member),
+        }
+        for entry in KEPT
+        if entry.give is not None
+    }
+    audit.record("exported", organisation_id=member.organisation_id, subject_id=member.id)
+    rows = sum(len(part["content"]) for part in kept.values())
     return {
         "exported_at": timezone.now(),
         "member": str(member.id),
         "session": str(member.session_id),
-        "display_name": member.display_name,
-        "joined_at": member.joined_at,
-        "about_you": choices.stored_values(member.id),
-        "consent": choices.receipt(member.id),
-        "consent_events": list(
-            ConsentEvent.objects.filter(subject_id=member.id).values(
-                "action", "purpose", "fields", "notice_version", "at"
-            )
-        ),
-        "disclosures": choices.disclosures(member.id),
-        "utterances": list(
-            Utterance.objects.filter(member=member).values(
-                "id", "text", "act", "outcome", "reason", "accepted_at"
-            )
-        ),
-        "nudges": list(
-            Nudge.objects.filter(member=member).values(
-                "id", "text", "citations", "source", "reason", "created_at"
-            )
-        ),
-        "feedback": list(
-            Feedback.objects.filter(member=member).values("nudge", "verdict", "text", "at")
-        ),
-        "alerts": list(Alert.objects.filter(member=member).values("kind", "at")),
+        "about_you": kept["storedvalue"]["content"],
+        "kept": kept,
+        "receipt": receipt(member, "export", rows=rows),
     }
 
 
-def erase_member(member: Member) -> dict[str, Any]:
-    """Delete what there is about this member and close their way in.
+def correct_member(member: Member, values: Mapping[str, str]) -> dict[str, Any]:
+    """Put right what this member wrote about themselves. Raises NotAllowed, UnknownSubject.
 
-    The vault goes first: once its key is gone, a fault in what follows leaves nothing readable.
-    The log of disclosures stays, as proof; it holds field names and no values. Numbers of the
-    facilitators' stream stay gap-free: a frame about the member is emptied, not removed.
+    A name is changed for the room as well, which masks it from then on.
     """
-    at = choices.erase(member.id)
-    with transaction.atomic(), connection.cursor() as cursor:
-        # The log is append-only for us; this function of the owner's is the one exception.
-        cursor.execute("SELECT coach_erase_events(%s, %s)", [member.session_id, str(member.id)])
-        Utterance.objects.filter(member=member).delete()
-        Nudge.objects.filter(member=member).delete()
-        Alert.objects.filter(member=member).delete()
-        member.tokens.all().delete()
-        Member.objects.filter(id=member.id).update(
-            display_name=ERASED_NAME, removed_at=timezone.now()
-        )
-    return {"erased": str(member.id), "at": at}
+    choices.correct(member.id, values)
+    if name := values.get("display_name"):
+        with transaction.atomic():
+            Member.objects.filter(id=member.id).update(display_name=name)
+            session = Session.objects.select_for_update().get(id=member.session_id)
+            session.roster_version += 1
+            session.save(update_fields=["roster_version"])
+    return receipt(member, "correction", fields=", ".join(sorted(values)))
+
+
+def erase_member(member: Member) -> dict[str, Any]:
+    """Remove what is kept of this member and close their way in; a receipt says what was removed.
+
+    What stays is proof, with ids and field names and no values. Numbers of the facilitators'
+    stream stay gap-free: a frame about the member is emptied, not removed.
+    """
+    erasers = [entry for entry in KEPT if entry.erase is not None]
+    with transaction.atomic():
+        for entry in erasers:
+            assert entry.erase is not None
+            entry.erase(member)
+    tables = ", ".join(entry.model._meta.model_name or "" for entry in erasers)
+    return receipt(member, "erasure", tables=tables)

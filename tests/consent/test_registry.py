@@ -1,22 +1,22 @@
-from consent import choices
+from consent import notices
 from consent.models import Field, PolicyRule, Purpose
 from consent.registry import FIELDS, PURPOSES
 
 
 def test_what_the_code_names_is_what_the_vault_knows():
-    choices.seed()
+    notices.seed()
     assert {p.key.value for p in PURPOSES} <= set(Purpose.objects.values_list("key", flat=True))
     assert {f.key.value for f in FIELDS} <= set(Field.objects.values_list("key", flat=True))
 
 
 def test_feelings_serve_their_own_purpose_alone():
-    choices.seed()
+    notices.seed()
     rules = PolicyRule.objects.filter(field="emotion").values_list("purpose", flat=True)
     assert list(rules) == ["emotion_signals"]
 
 
 def test_seeding_twice_changes_nothing():
-    choices.seed()
+    notices.seed()
     before = PolicyRule.objects.count()
-    choices.seed()
+    notices.seed()
     assert PolicyRule.objects.count() == before

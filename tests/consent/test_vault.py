@@ -3,10 +3,17 @@ import uuid
 import pytest
 
 from coach.database import Database, DatabaseError
-from consent import choices
+from consent import choices, notices
 from consent.errors import ConsentError, NotAllowed, UnknownSubject, VaultUnavailable
 from consent.keys import KeyRing
-from consent.models import ConsentEvent, Disclosure, Record, StoredValue
+from consent.models import (
+    ClosedPurpose,
+    ConsentEvent,
+    Disclosure,
+    Record,
+    StoredValue,
+    Subject,
+)
 from consent.registry import Purpose
 from consent.vault import Vault
 
@@ -24,16 +31,6 @@ def settings_key() -> str:
     from django.conf import settings
 
     return settings.VAULT_KEY
-
-
-@pytest.fixture
-def ada():
-    """Someone with words of her own in the vault, who has allowed nothing yet."""
-    choices.seed()
-    values = {"display_name": "Ada", "goal": "Ship without staying late", "profile_note": "asthma"}
-    return choices.admit(
-        uuid.uuid4(), organisation_id=uuid.uuid4(), session_id=uuid.uuid4(), values=values
-    ).id
 
 
 async def disclose(vault, subject, data=None, **kwargs):
@@ -166,9 +163,37 @@ def test_each_change_is_an_event(ada):
     assert actions == ["granted", "withdrawn", "erased"]
 
 
-def test_the_receipt_says_what_was_granted_on_which_notice(ada):
+async def test_a_new_notice_asks_again_before_the_next_use(vault, ada):
     choices.grant(ada, {"coaching": ["utterance"]})
-    receipt = choices.receipt(ada)
-    assert receipt["pii_principal_id"] == str(ada)
-    assert [p["purpose"] for p in receipt["purposes"]] == ["coaching"]
-    assert receipt["purposes"][0]["personal_data"] == ["utterance"]
+    words = notices.Words("Read this again", "Something changed.", {}, {})
+    notices.publish({"en": words}, asks_again=False)
+    assert (await disclose(vault, ada)).released
+    assert not choices.asked_again(ada)
+    notices.publish({"en": words})
+    assert choices.asked_again(ada)
+    view = await disclose(vault, ada)
+    assert (view.released, view.withheld) == ({}, {"utterance"})
+    choices.grant(ada, {"coaching": ["utterance"]})
+    assert (await disclose(vault, ada)).released
+    assert not choices.asked_again(ada)
+
+
+async def test_what_an_organisation_switched_off_is_neither_granted_nor_used(vault, ada):
+    choices.grant(ada, {"emotion_signals": ["emotion"]})
+    whose = Subject.objects.get(id=ada).organisation_id
+    feeling = {"data": {"emotion": "sad"}, "purpose": Purpose.EMOTION_SIGNALS}
+    assert (await disclose(vault, ada, **feeling)).released
+    closed = ClosedPurpose.objects.create(organisation_id=whose, purpose_id="emotion_signals")
+    assert (await disclose(vault, ada, **feeling)).released == {}
+    with pytest.raises(NotAllowed):
+        choices.grant(ada, {"emotion_signals": ["emotion"]})
+    shown = notices.shown_to(whose, notices.current())
+    assert "emotion_signals" not in {p["key"] for p in shown["purposes"]}
+    closed.delete()
+
+
+def test_what_was_told_is_corrected_by_its_teller_alone(ada):
+    choices.correct(ada, {"goal": "Leave at five", "profile_note": ""})
+    assert choices.stored_values(ada) == {"display_name": "Ada", "goal": "Leave at five"}
+    with pytest.raises(NotAllowed):
+        choices.correct(ada, {"role": "administrator"})

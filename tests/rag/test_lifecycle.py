@@ -1,4 +1,5 @@
 import asyncio
+import contextvars
 import threading
 from contextlib import suppress
 
@@ -125,7 +126,8 @@ async def test_searches_see_one_version_while_a_hundred_others_are_published(she
             seen.add(found.version)
         return seen
 
-    thread = threading.Thread(target=churn)
+    # A thread begins in no scope at all.
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(churn,))
     thread.start()
     seen = await asyncio.gather(*(search() for _ in range(CLIENTS)))
     thread.join()
@@ -179,7 +181,7 @@ async def test_a_model_changed_under_load_never_mixes_and_never_fails(shelve, en
             semantic.append(found.semantic)
         return semantic
 
-    thread = threading.Thread(target=switch)
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(switch,))
     thread.start()
     seen = await asyncio.gather(*(search(one) for one in (former, latter) for _ in range(4)))
     thread.join()

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
+from coach import tenancy
 from coach.live.frames import MAX_FRAME_BYTES
 from coach.settings import local_origins
 
@@ -57,6 +58,7 @@ class Command(BaseCommand):
             demo = load(progress=self.stderr.write).as_json()
             if not options["quiet"]:
                 invitation = invite(demo, options["host"], options["port"])
+        tenancy.enter(tenancy.NOBODY)
         if options["port"] != settings.ENV.port and not settings.ENV.allowed_origins:
             settings.ALLOWED_ORIGINS = local_origins(options["port"])
             os.environ["PORT"] = str(options["port"])

@@ -56,7 +56,7 @@ class Command(BaseCommand):
         self, lines: Iterable[str], playbook: Playbook, encoder: Encoder, options: dict[str, Any]
     ) -> None:
         async def run() -> None:
-            async with Direct() as database:
+            async with Direct(playbook.organisation_id) as database:
                 retrieval = Retrieval(database, encoder)
                 async for asked, found in self.answers(lines, retrieval, playbook, options):
                     self.stdout.write(json.dumps(_answer(asked, found, options["explain"])))

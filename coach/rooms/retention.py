@@ -1,0 +1,92 @@
+"""How long things are kept: deadlines by purpose, and the purge that keeps them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from coach.models import AccessToken, Alert, Feedback, Nudge, Utterance
+from consent.models import Purpose, Record
+from consent.registry import Field
+from consent.registry import Purpose as Purposes
+
+# An hour's grace, in which the purge is expected to run.
+GRACE = timedelta(hours=1)
+BATCH = 500
+# Only one purge at a time works on a database; another finds nothing to do.
+LOCK = 727_010
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """Rows of one kind that are older than their deadline."""
+
+    kind: str
+    rows: Callable[[datetime], QuerySet]  # type: ignore[type-arg]
+
+
+def _older(name: str) -> Callable[[datetime], Q]:
+    return lambda at: Q(**{f"{name}__lt": at - _days(Purposes.COACHING)})
+
+
+def _days(purpose: Purposes) -> timedelta:
+    found = Purpose.objects.filter(key=purpose.value).values_list("retention_days", flat=True)
+    return timedelta(days=found.first() or 0)
+
+
+def _utterances(at: datetime) -> "QuerySet[Utterance]":
+    """Past coaching's deadline, and past quality's where their speaker allows that."""
+    longer = Record.objects.live().filter(
+        purpose=Purposes.QUALITY.value, field=Field.UTTERANCE.value
+    )
+    kept = list(longer.values_list("subject_id", flat=True))
+    late = Q(accepted_at__lt=at - _days(Purposes.COACHING)) & ~Q(member__in=kept)
+    latest = Q(accepted_at__lt=at - max(_days(Purposes.QUALITY), _days(Purposes.COACHING)))
+    return Utterance.objects.filter(late | latest)
+
+
+KINDS = (
+    Overdue("feedback", lambda at: Feedback.objects.filter(_older("at")(at))),
+    Overdue("alert", lambda at: Alert.objects.filter(_older("at")(at))),
+    Overdue("nudge", lambda at: Nudge.objects.filter(_older("created_at")(at))),
+    Overdue("utterance", _utterances),
+    Overdue("token", lambda at: AccessToken.objects.filter(expires_at__lt=at)),
+)
+
+
+def overdue(*, at: datetime) -> dict[str, int]:
+    """How many rows should be gone by now, an hour's grace allowed, by kind."""
+    counts = {kind.kind: kind.rows(at - GRACE).count() for kind in KINDS}
+    counts["event"] = _events("coach_old_events", at - GRACE)
+    return counts
+
+
+def purge(*, at: datetime) -> Iterator[tuple[str, int]]:
+    """Remove what is past its deadline, in batches of which each is a transaction of its own.
+
+    Gives kind and number of rows after each batch. May be stopped and begun again at any time;
+    while another purge is at work it does nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        if cursor.fetchone() != (True,):
+            return
+    try:
+        for kind in KINDS:
+            while ids := list(kind.rows(at).values_list("pk", flat=True)[:BATCH]):
+                kind.rows(at).filter(pk__in=ids).delete()
+                yield kind.kind, len(ids)
+        while emptied := _events("coach_purge_events", at, BATCH):
+            yield "event", emptied
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def _events(function: str, at: datetime, *limits: int) -> int:
+    with connection.cursor() as cursor:
+        places = ", ".join(["%s"] * (1 + len(limits)))
+        cursor.execute(f"SELECT {function}({places})", [at - _days(Purposes.COACHING), *limits])
+        return int(cursor.fetchone()[0])
