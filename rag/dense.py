@@ -62,15 +62,18 @@ def received(sent: bytes) -> Vectors:
     return np.frombuffer(sent, dtype=">f2", offset=4).astype(np.float32)
 
 
-# Reads `live` and, if filtered, `allowed`: passages in the graph against those that would count.
+# Reads `live` and, if filtered, `allowed`: vectors in the graph against those that would count.
+# How many are in it, everybody's, is what PostgreSQL itself believes: other tenants' rows are
+# not ours to count.
 WAY = f"""
     way AS MATERIALIZED (
         SELECT comparable AND graph AS graph, comparable AND NOT graph AS exact
         FROM (
             SELECT comparable, coalesce(approximate AND kept > 0 AND
-                {GRAPH_MS} * (
-                    SELECT sum(passage_count) FROM rag_playbookversion WHERE approximate
-                ) < kept * ({PASS_MS} * passage_count + {COMPARE_MS} * kept), false) AS graph
+                {GRAPH_MS} * greatest(passage_count, (
+                    SELECT reltuples FROM pg_class
+                    WHERE oid = 'rag_vector_hnsw_{{dimension}}'::regclass
+                )) < kept * ({PASS_MS} * passage_count + {COMPARE_MS} * kept), false) AS graph
             FROM (SELECT live.*, {{kept}} AS kept FROM live{{allowed}}) AS sized
         ) AS weighed
     )"""
@@ -113,11 +116,9 @@ def leg(dimension: int, *, limit: int, filtered: bool) -> str:
     if dimension in INDEXED_DIMENSIONS:
         branches.append(_GRAPH.format(dimension=dimension, allowed=bit, limit=limit))
     union = "\n      UNION ALL\n".join(f"      ({branch})" for branch in branches)
-    way = (
-        WAY.format(kept="bit_count(allowed.bits)", allowed=", allowed")
-        if filtered
-        else WAY.format(kept="passage_count", allowed="")
-    )
+    indexed = dimension if dimension in INDEXED_DIMENSIONS else INDEXED_DIMENSIONS[0]
+    kept, allowed = ("bit_count(allowed.bits)", ", allowed") if filtered else ("passage_count", "")
+    way = WAY.format(kept=kept, allowed=allowed, dimension=indexed)
     return f"""{way},
     dense AS MATERIALIZED (
         SELECT passage, cosine, row_number() OVER (ORDER BY cosine DESC, passage) AS rank

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from rag import chunking, dense, lexical
 from rag.embedding import Encoder, Vectors
+from rag.journal import Journal
 from rag.models import Entry, Facet, Passage, Phrase, PlaybookVersion, TextSearch
 
 # (stage, done, total)
@@ -70,10 +71,12 @@ def plan(
     known: Mapping[str, Vectors],
     progress: Progress = unseen,
     split: chunking.Split = chunking.split,
+    journal: Journal | None = None,
 ) -> Plan:
     """Cut entries into passages and embed those whose digest is not `known` yet.
 
-    Entries in quarantine get none. Touches no database, so that it may take its time.
+    Entries in quarantine get none. Touches no database, so that it may take its time; what is
+    embedded goes into the journal.
     """
     passages = tuple(_passages(entries, split))
     vectors = np.empty((len(passages), encoder.dimension), dtype=np.float32)
@@ -84,7 +87,13 @@ def plan(
             fresh.append(row)
         else:
             vectors[row] = vector
-    embed_into(vectors, fresh, [passages[row].searched for row in fresh], encoder, progress)
+
+    def keep(rows: Sequence[int]) -> None:
+        if journal is not None:
+            journal.keep_vectors(encoder.model, ((passages[n].digest, vectors[n]) for n in rows))
+
+    texts = [passages[row].searched for row in fresh]
+    embed_into(vectors, fresh, texts, encoder, progress, embedded=keep)
     return Plan(passages, vectors, encoder.model, reused=len(passages) - len(fresh))
 
 
@@ -94,8 +103,10 @@ def embed_into(
     texts: Sequence[str],
     encoder: Encoder,
     progress: Progress,
+    *,
+    embedded: Callable[[Sequence[int]], None] = lambda _rows: None,
 ) -> None:
-    """Fill the rows with their texts' vectors, on all processors."""
+    """Fill the rows with their texts' vectors, on all processors, and tell of each batch."""
     batches = [
         (rows[start : start + EMBED_BATCH], texts[start : start + EMBED_BATCH])
         for start in range(0, len(rows), EMBED_BATCH)
@@ -106,6 +117,7 @@ def embed_into(
             batches, threads.map(lambda batch: encoder.embed(batch[1]), batches), strict=True
         ):
             vectors[list(batch)] = made
+            embedded(batch)
             done += len(batch)
             progress("embedding", done, len(rows))
 

@@ -24,6 +24,7 @@ from rag import index, lifecycle
 from rag.embedding import Encoder, model_directory
 from rag.errors import VersionClosed
 from rag.index import Progress, unseen
+from rag.journal import Journal
 from rag.models import Entry, Playbook, PlaybookVersion, TextSearch
 from rag.screening import suspect
 from rag.sources import Card, read
@@ -33,6 +34,8 @@ from safety.text import clean
 # Tags and ids that are plain words need no redaction, and "Will" as a deck is not a person.
 _PLAIN = re.compile(r"[A-Za-z][\w .&/'-]{0,60}|[\w.-]{1,64}")
 _LISTS = ("decks", "activities", "roles", "audiences", "when_acts", "when_emotions", "triggers")
+_REDACTED = ("key", "title", "body", "example", "language", "quarantine", "digest", "redactions",
+             *_LISTS)  # fmt: skip
 
 
 class Redacts(Protocol):
@@ -83,19 +86,24 @@ def import_file(
     by: str = "",
     progress: Progress = unseen,
 ) -> Report:
-    """Import a file as a playbook's next version, with the redactor and encoder of this process."""
-    return import_cards(
-        read(path),
-        organisation_id=organisation_id,
-        name=name,
-        encoder=encoder(),
-        redactor=redactor(),
-        publish=publish,
-        dry_run=dry_run,
-        note=note,
-        by=by,
-        progress=progress,
-    )
+    """Import a file as a playbook's next version, with the redactor and encoder of this process.
+
+    Cut off half-way, the next import of the same file takes up what was redacted and embedded.
+    """
+    with Journal(_journal(organisation_id, name)) as journal:
+        return import_cards(
+            read(path),
+            organisation_id=organisation_id,
+            name=name,
+            encoder=encoder(),
+            redactor=redactor(),
+            publish=publish,
+            dry_run=dry_run,
+            note=note,
+            by=by,
+            progress=progress,
+            journal=journal,
+        )
 
 
 def import_cards(
@@ -110,16 +118,19 @@ def import_cards(
     note: str = "",
     by: str = "",
     progress: Progress = unseen,
+    journal: Journal | None = None,
 ) -> Report:
     """Make cards the next version of a playbook, which is made if it is not there yet.
 
     Raises RedactionFailed when a text could not be read through, and then nothing is stored.
     """
     began = time.perf_counter()
-    got = _redact(cards, redactor, _key(organisation_id), progress)
+    got = _redact(cards, redactor, _key(organisation_id), progress, journal)
     playbook = Playbook.objects.filter(organisation_id=organisation_id, slug=_slug(name)).first()
     known = index.known_vectors(playbook.id, encoder.model) if playbook is not None else {}
-    made = index.plan(got.entries, encoder, known={} if dry_run else known, progress=progress)
+    if journal is not None:
+        known |= journal.vectors(encoder.model)
+    made = index.plan(got.entries, encoder, known=known, progress=progress, journal=journal)
     version = None
     if not dry_run:
         progress("storing", 0, len(got.entries))
@@ -198,13 +209,19 @@ def digest(entry: Entry) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def _redact(cards: Sequence[Card], redactor: Redacts, key: bytes, progress: Progress) -> _Read:
+def _redact(
+    cards: Sequence[Card],
+    redactor: Redacts,
+    key: bytes,
+    progress: Progress,
+    journal: Journal | None,
+) -> _Read:
     entries: dict[str, Entry] = {}
     seen: set[str] = set()
     duplicates: list[str] = []
     ignored: dict[str, None] = {}
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="redact") as threads:
-        read_through = threads.map(lambda card: _entry(card, redactor, key), cards)
+        read_through = threads.map(lambda card: _journalled(card, redactor, key, journal), cards)
         redacted = list(_watched(read_through, len(cards), progress))
     for card, entry in zip(cards, redacted, strict=True):
         ignored.update(dict.fromkeys(card.ignored))
@@ -227,6 +244,19 @@ def _watched(entries: Iterable[Entry], total: int, progress: Progress) -> Iterat
         if number % 100 == 0 or number == total:
             progress("redacting", number, total)
         yield entry
+
+
+def _journalled(card: Card, redactor: Redacts, key: bytes, journal: Journal | None) -> Entry:
+    if journal is None:
+        return _entry(card, redactor, key)
+    # Keyed, since the journal outlives a crash and a plain digest of a name could be guessed.
+    place = hashlib.blake2b(repr(card).encode(), key=key, digest_size=32).digest()
+    fields = journal.entry(place)
+    if fields is not None:
+        return Entry(**fields)
+    entry = _entry(card, redactor, key)
+    journal.keep_entry(place, {name: getattr(entry, name) for name in _REDACTED})
+    return entry
 
 
 def _entry(card: Card, redactor: Redacts, key: bytes) -> Entry:
@@ -281,6 +311,10 @@ def store(
     Entry.objects.bulk_create(entries, batch_size=index.ROWS_BATCH)
     lifecycle.record(version, lifecycle.Act.IMPORTED, by=by, note=note)
     return version
+
+
+def _journal(organisation_id: UUID, name: str) -> Path:
+    return Path(settings.DATA_DIR) / "imports" / f"{organisation_id}-{_slug(name)}.sqlite"
 
 
 def _slug(name: str) -> str:

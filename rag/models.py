@@ -146,11 +146,6 @@ class PlaybookVersion(Tenant):
                 name="rag_version_indexed_before_published",
             ),
         ]
-        indexes = [
-            models.Index(
-                fields=["passage_count"], name="rag_version_graph", condition=Q(approximate=True)
-            )
-        ]
 
     def __str__(self) -> str:
         return f"{self.playbook} {self.number}"

@@ -5,6 +5,7 @@ class Migration(migrations.Migration):
     dependencies = [("rag", "0002_history_and_graph")]
 
     operations = [
+        migrations.RemoveIndex("playbookversion", "rag_version_graph"),
         migrations.AddField("term", "idf", models.FloatField(default=0.0), preserve_default=False),
         migrations.AddField(
             "term", "floor", models.FloatField(default=0.0), preserve_default=False

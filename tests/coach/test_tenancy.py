@@ -103,7 +103,7 @@ def fill(user) -> uuid.UUID:
         entry = Entry.objects.create(organisation_id=key, version=version, key="k", body="b")
         of = {"organisation_id": key, "version": version}
         Passage.objects.create(entry=entry, number=0, ordinal=0, text="t", **of)
-        Term.objects.create(lexeme="t", passages=[0], weights=[1.0], **of)
+        Term.objects.create(lexeme="t", idf=1.0, floor=0.0, passages=[0], weights=[1.0], **of)
         Facet.objects.create(field="deck", value="v", members="1", **of)
         Phrase.objects.create(phrase="t", is_title=True, passage=0, **of)
         Vector.objects.create(

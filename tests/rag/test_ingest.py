@@ -7,6 +7,7 @@ from django.db import connection
 
 from rag import ingest, lifecycle
 from rag.errors import VersionClosed
+from rag.journal import Journal
 from rag.models import Entry, Passage, PlaybookVersion
 from rag.sources import Card
 
@@ -146,3 +147,53 @@ def test_the_same_card_with_a_name_in_it_does_not_change_between_imports(shelve)
     assert library.import_cards([card]).reused == 1
     old, new = library.playbook.versions.order_by("number")
     assert lifecycle.difference(old, new) == lifecycle.Difference((), (), ())
+
+
+class Counting:
+    """A redactor that counts what it reads, and breaks at a word."""
+
+    def __init__(self, redactor, breaks_at="never heard"):
+        self.redactor, self.breaks_at, self.read = redactor, breaks_at, 0
+
+    def redact(self, text, *, key, roster=()):
+        if self.breaks_at in text:
+            raise KeyboardInterrupt
+        self.read += 1
+        return self.redactor.redact(text, key=key, roster=roster)
+
+
+def test_an_import_that_was_cut_off_goes_on_where_it_stopped(database, encoder, redactor, scratch):
+    organisation = uuid.uuid4()
+    cards = [Card(key=str(n), title="", body=f"Write to {ADDRESS} {n} times.") for n in range(300)]
+    cards.append(Card(key="last", title="", body="This is the last one."))
+
+    def run(reader):
+        with Journal(scratch / "journal.sqlite") as journal:
+            return ingest.import_cards(
+                cards, organisation_id=organisation, name="Long", encoder=encoder,
+                redactor=reader, journal=journal,
+            )  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Counting(redactor, breaks_at="the last one"))
+    kept = (scratch / "journal.sqlite").read_bytes()
+    assert b"marla" not in kept
+    second = Counting(redactor)
+    report = run(second)
+    assert (report.entries, report.passages) == (301, 301)
+    assert second.read < 301
+    assert not (scratch / "journal.sqlite").exists()
+
+
+def test_vectors_made_before_a_cut_are_not_made_again(database, encoder, redactor, scratch):
+    cards = [Card(key=str(n), title="", body=f"Take breath number {n}.") for n in range(5)]
+    with Journal(scratch / "journal.sqlite") as journal:
+        made = ingest.import_cards(
+            cards, organisation_id=uuid.uuid4(), name="A", encoder=encoder, redactor=redactor,
+            dry_run=True, journal=journal,
+        )  # fmt: skip
+        again = ingest.import_cards(
+            cards, organisation_id=uuid.uuid4(), name="A", encoder=encoder, redactor=redactor,
+            journal=journal,
+        )  # fmt: skip
+    assert (made.reused, again.reused) == (0, 5)
