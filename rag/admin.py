@@ -46,7 +46,13 @@ class PlaybookVersionAdmin(ModelAdmin):
         "playbook", "number", "state", "language", "embedding_model", "passage_count",
         "mean_length", "approximate", "created_by", "created_at", "indexed_at",
     )  # fmt: skip
-    actions = ("publish",)
+    actions = ("publish", "draft")
+
+    @admin.action(description=_("Begin a new draft from it"))
+    def draft(self, request: HttpRequest, queryset: QuerySet[PlaybookVersion]) -> None:
+        for version in queryset.select_related("playbook"):
+            made = ingest.draft(version, by=_who(request))
+            self.message_user(request, _("%(version)s is a draft to edit") % {"version": made})
 
     @admin.action(description=_("Publish"))
     def publish(self, request: HttpRequest, queryset: QuerySet[PlaybookVersion]) -> None:

@@ -155,6 +155,22 @@ def import_cards(
     )
 
 
+def draft(version: PlaybookVersion, *, by: str = "") -> PlaybookVersion:
+    """A new draft with a version's entries, to be edited and published in its place."""
+    copies = [
+        Entry(**{name: getattr(entry, name) for name in _REDACTED})
+        for entry in version.entries.order_by("key")
+    ]
+    used = encoder()
+    known = index.known_vectors(version.playbook_id, used.model)
+    made = index.plan(copies, used, known=known)
+    note = f"from version {version.number}"
+    with transaction.atomic():
+        made_from = store(copies, version.organisation_id, version.playbook.name, note=note, by=by)
+        index.write(made_from, made)
+    return made_from
+
+
 def edit(entry: Entry, *, by: str = "") -> None:
     """Save a draft's entry as a person wrote it: redacted and screened like an import.
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from rag import lifecycle
+from rag import ingest, lifecycle
 from rag.embedding import Encoder
 from rag.errors import PlaybookMissing, VersionClosed
 from rag.models import Passage, Playbook, PlaybookVersion, VersionEvent
@@ -60,6 +60,22 @@ def test_an_export_imports_as_the_same(shelve, scratch):
     library.import_cards(cards)
     old, new = library.playbook.versions.order_by("number")
     assert lifecycle.difference(old, new) == lifecycle.Difference((), (), ())
+
+
+async def test_a_draft_begins_with_what_is_live_and_is_edited_without_touching_it(shelve):
+    library = shelve([card("a", "One breath."), card("b", "One step.")])
+    live = await PlaybookVersion.objects.select_related("playbook").aget(playbook=library.playbook)
+    made = ingest.draft(live, by="fay")
+    assert lifecycle.difference(live, made) == lifecycle.Difference((), (), ())
+    entry = await made.entries.select_related("version").aget(key="a")
+    entry.body = "Two breaths."
+    ingest.edit(entry, by="fay")
+    assert {p.text for p in (await library.search("breath step")).passages} == {
+        "One breath.", "One step.",
+    }  # fmt: skip
+    ingest.refresh(await PlaybookVersion.objects.aget(id=made.id), by="fay")
+    lifecycle.publish(made.id, by="fay")
+    assert "Two breaths." in {p.text for p in (await library.search("breath step")).passages}
 
 
 def test_history_says_who_did_what(shelve):
