@@ -44,8 +44,8 @@ def retrieval(sizes: Sequence[int] = SIZES, *, queries: int = 200) -> dict[str, 
     """Latency by size and mode, without the embedding, and what indexing and embedding take."""
     encoder = ingest.encoder()
     rng = np.random.default_rng(17)
-    words = _vocabulary()
-    asked = [_text(rng, words, QUERY_WORDS) for _ in range(queries)]
+    words = vocabulary()
+    asked = [text(rng, words, QUERY_WORDS) for _ in range(queries)]
     timings: list[dict[str, Any]] = []
     indexing: dict[str, float] = {}
     for size in sizes:
@@ -125,19 +125,28 @@ def _fill(
     organisation: uuid.UUID, size: int, encoder: Encoder, rng: np.random.Generator,
     words: Sequence[str],
 ) -> Playbook:  # fmt: skip
-    texts = [_text(rng, words, PASSAGE_WORDS) for _ in range(size)]
-    entries = [Entry(key=str(n), title="", body=text) for n, text in enumerate(texts)]
+    texts = [text(rng, words, PASSAGE_WORDS) for _ in range(size)]
+    keys = [str(n) for n in range(size)]
+    made = vectors(rng, size, encoder.dimension)
+    return store_made(organisation, keys, texts, made, encoder.model)
+
+
+def store_made(
+    organisation: uuid.UUID, keys: Sequence[str], texts: Sequence[str], made: Vectors, model: str
+) -> Playbook:
+    """Texts and their vectors as a published playbook, by the road of every import."""
+    entries = [Entry(key=key, title="", body=text) for key, text in zip(keys, texts, strict=True)]
     passages = tuple(
         Planned(entry, 0, text, text) for entry, text in zip(entries, texts, strict=True)
     )
-    made = Plan(passages, _vectors(rng, size, encoder.dimension), encoder.model, reused=0)
+    plan = Plan(passages, made, model, reused=0)
     with transaction.atomic():
-        version = ingest.store(entries, organisation, f"bench {size}", note="", by="bench")
-        index.write(version, made)
+        version = ingest.store(entries, organisation, f"bench {len(entries)}", note="", by="bench")
+        index.write(version, plan)
         return lifecycle.publish(version.id, by="bench").playbook
 
 
-def _vocabulary() -> list[str]:
+def vocabulary() -> list[str]:
     """Words that no stemmer shortens and no stop list holds."""
     consonants, vowels = "bdfgklmnprtvz", "aiou"
     syllables = [c + v for c in consonants for v in vowels]
@@ -147,14 +156,16 @@ def _vocabulary() -> list[str]:
     ]
 
 
-def _text(rng: np.random.Generator, words: Sequence[str], length: int) -> str:
+def text(rng: np.random.Generator, words: Sequence[str], length: int) -> str:
+    """Words drawn as often as speech has them."""
     # Zipf's law with the stop words, which no index holds, cut off: ranks start at 50.
     ranks = np.arange(50, 50 + len(words))
     share = (1 / ranks) / (1 / ranks).sum()
     return " ".join(rng.choice(words, size=length, p=share))
 
 
-def _vectors(rng: np.random.Generator, size: int, dimension: int) -> Vectors:
+def vectors(rng: np.random.Generator, size: int, dimension: int) -> Vectors:
+    """(size, dimension) float32 of unit length, in clusters."""
     centres = rng.standard_normal((CLUSTERS, dimension)).astype(np.float32)
     near = centres[rng.integers(0, CLUSTERS, size)]
     vectors = near + 0.8 * rng.standard_normal((size, dimension)).astype(np.float32)

@@ -72,7 +72,7 @@ def retrieval(data: Path) -> dict[str, Any]:
     if not folders:
         raise SourceUnreadable(f"{data} holds no corpus.jsonl")
     return {
-        folder.name: _corpus(folder.name, _documents(folder), list(_splits(folder)))
+        folder.name: _corpus(folder.name, documents(folder), list(splits(folder)))
         for folder in folders
     }
 
@@ -133,7 +133,8 @@ def interval(values: Sequence[float], *, seed: int = 0) -> Measured:
     return Measured(round(float(sample.mean()), 4), round(float(low), 4), round(float(high), 4))
 
 
-def _documents(folder: Path) -> list[Card]:
+def documents(folder: Path) -> list[Card]:
+    """A corpus as cards; documents without words are left out."""
     return [
         Card(key=str(row["_id"]), title=str(row.get("title") or ""), body=str(row["text"]))
         for row in _rows(folder, "corpus")
@@ -196,7 +197,8 @@ def _figures(
     } | {"p50_ms": round(float(p50), 2), "p95_ms": round(float(p95), 2)}
 
 
-def _splits(folder: Path) -> Iterator[Split]:
+def splits(folder: Path) -> Iterator[Split]:
+    """Each qrels file of a corpus with its queries."""
     for path in sorted(folder.glob("qrels*.jsonl*")):
         name = path.name.removeprefix("qrels").partition(".jsonl")[0].strip(".") or "all"
         suffix = "" if name == "all" else f".{name}"

@@ -1,11 +1,13 @@
-"""Install a real engine into a virtual environment of its own: `python install.py vllm|triton`.
+"""Install an engine into an environment of its own: `python install.py vllm|triton|frameworks`.
 
-Both pin libraries that the application wants in other versions, hence the separate rooms under
-`.engines/`. A second run finds them there and returns at once.
+Each pins libraries that the application wants in other versions or not at all, hence the separate
+rooms under `.engines/`. A second run finds them there and returns at once. `frameworks` sees the
+application's own packages as well, so that one process can run both side by side.
 """
 
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import venv
 from email.parser import Parser
@@ -18,12 +20,21 @@ TORCH = "torch==2.13.0"
 # They would bring another torch, and text generation needs none of them.
 LEFT_OUT = {"torch", "torchaudio", "torchvision", "torchcodec"}
 TRITON = ["nvidia-pytriton==0.7.0", "onnxruntime<1.24", "numpy<2"]
+FRAMEWORKS = [
+    "haystack-ai==3.4.0",
+    "pgvector-haystack",
+    "llama-index-core",
+    "llama-index-vector-stores-postgres",
+    "langchain-postgres",
+    "psycopg2-binary",
+]
+ENGINES = {"vllm": [VLLM], "triton": TRITON, "frameworks": FRAMEWORKS}
 
 
 def main(engine: str) -> None:
     room = ROOT / engine
     done = room / ".installed"
-    wanted = VLLM if engine == "vllm" else " ".join(TRITON)
+    wanted = " ".join(ENGINES[engine])
     if done.exists() and done.read_text() == wanted:
         return
     print(f"installing {wanted} into its own environment ...", file=sys.stderr, flush=True)
@@ -31,7 +42,9 @@ def main(engine: str) -> None:
     if engine == "vllm":
         install_vllm(room)
     else:
-        pip(room, "install", *TRITON)
+        if engine == "frameworks":
+            share_ours(room)
+        pip(room, "install", *ENGINES[engine])
     done.write_text(wanted)
 
 
@@ -42,6 +55,12 @@ def install_vllm(room: Path) -> None:
         needed = [line for line in requirements(wheel) if name_of(line) not in LEFT_OUT]
         pip(room, "install", TORCH, *needed)
         pip(room, "install", "--no-deps", str(wheel))
+
+
+def share_ours(room: Path) -> None:
+    ours = sysconfig.get_path("purelib")
+    theirs = sysconfig.get_path("purelib", vars={"base": str(room), "platbase": str(room)})
+    (Path(theirs) / "ours.pth").write_text(f"{ours}\n", encoding="utf-8")
 
 
 def requirements(wheel: Path) -> list[str]:
@@ -65,6 +84,6 @@ def pip(room: Path, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in ("vllm", "triton"):
-        sys.exit("usage: install.py vllm|triton")
+    if len(sys.argv) != 2 or sys.argv[1] not in ENGINES:
+        sys.exit(f"usage: install.py {'|'.join(ENGINES)}")
     main(sys.argv[1])
