@@ -56,6 +56,7 @@ EVERYWHERE = {
     "coach/rooms/joining.py": "whose code this is, before anybody knows",
     "coach/live/hub.py": "the watch over all sockets of a worker",
     "coach/ops/notary.py": "the anchors of every chain",
+    "coach/ops/health.py": "counts of rows past their deadline",
 }
 
 
