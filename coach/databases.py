@@ -45,7 +45,8 @@ def parse_url(url: str, *, schema: str = "") -> dict[str, Any]:
         "HOST": host,
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
-        "CONN_MAX_AGE": 60,
+        # Each request has a thread of its own here: a connection kept by it would be kept for ever.
+        "CONN_MAX_AGE": 0,
     }
 
 

@@ -87,7 +87,7 @@ def grant(
                 raise NotAllowed(f"{pair[1]} may not serve {pair[0]}")
         held = set(Record.objects.live().filter(subject=subject).values_list("purpose", "field"))
         fresh = [pair for pair in wanted if pair not in held]
-        _close_stale(subject)
+        _close_stale(subject, fresh)
         shown = digest(notices.shown_to(subject.organisation_id, seen))
         proof = {"how": how, "locale": seen.locale, "shown": shown}
         Record.objects.bulk_create(_record(subject, rules[pair], seen, proof) for pair in fresh)
@@ -110,12 +110,12 @@ def _rules(organisation_id: UUID) -> dict[tuple[str, str], PolicyRule]:
     }
 
 
-def _close_stale(subject: Subject) -> None:
+def _close_stale(subject: Subject, pairs: Iterable[tuple[str, str]]) -> None:
     """A record that serves nothing any more still occupies the one live place; it is closed."""
-    stale = Record.objects.filter(subject=subject, withdrawn_at__isnull=True).exclude(
-        id__in=Record.objects.live().filter(subject=subject).values("id")
-    )
-    stale.update(withdrawn_at=Least(Coalesce(F("expires_at"), Now()), Now()))
+    for purpose, name in pairs:
+        Record.objects.filter(
+            subject=subject, purpose=purpose, field=name, withdrawn_at__isnull=True
+        ).update(withdrawn_at=Least(Coalesce(F("expires_at"), Now()), Now()))
 
 
 def _record(subject: Subject, rule: PolicyRule, seen: Notice, proof: Mapping[str, str]) -> Record:

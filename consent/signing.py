@@ -41,7 +41,8 @@ def check(content: bytes, signature: dict[str, str]) -> None:
     except InvalidSignature as exc:
         raise ReceiptInvalid("the signature does not fit: the document was changed") from exc
     # Anybody can sign with a key of their own; what counts is whose it is.
-    if not SigningKey.objects.filter(id=_id(public), public=public).exists():
+    known = SigningKey.objects.filter(id=signature.get("key_id"), public=public)
+    if not known.exists():
         raise ReceiptInvalid("it is signed, but not by a key of ours")
 
 

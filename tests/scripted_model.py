@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,6 +78,7 @@ class ScriptedModel:
 
     script: Script = field(default_factory=lambda: says("What matters most to you in this?"))
     raw: list[bytes] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     open_now: int = 0
     disconnected: int = 0
     port: int = 0
@@ -136,6 +138,7 @@ class ScriptedModel:
             )  # fmt: skip
             body = await reader.readexactly(length)
             self.raw.append(body)
+            self.times.append(time.perf_counter())
             play = asyncio.ensure_future(self.script(Answer(json.loads(body), writer)))
             watch = asyncio.ensure_future(reader.read(1))
             await asyncio.wait({play, watch}, return_when=asyncio.FIRST_COMPLETED)

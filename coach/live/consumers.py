@@ -39,6 +39,7 @@ from coach.rooms.access import (
     organisations_of,
 )
 from coach.rooms.joining import membership
+from consent import choices
 from consent.models import Record
 from safety.redaction import restore
 
@@ -200,6 +201,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def rights_ended(self) -> None:
         self.hub.cancel(self.member, "rights_ended")
+        self.hub.forget_speaker(self.member)
         await self.close(CLOSE_RIGHTS_ENDED)
 
     async def server_restarting(self) -> None:
@@ -326,7 +328,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
         )
         assert room is not None
         assert history is not None
-        consent = await self._consent() if member.role == Member.Role.PARTICIPANT else {}
+        participates = member.role == Member.Role.PARTICIPANT
+        consent, asks_again = await self._consent() if participates else ({}, False)
         self.epoch = history.epoch
         self.head = self._welcomed = history.seq
         welcome = {
@@ -341,13 +344,16 @@ class SessionConsumer(AsyncWebsocketConsumer):
             "epoch": str(history.epoch),
             "seq": history.seq,
             "consent": consent,
+            "asks_again": asks_again,
         }
         await self.send(text_data=json.dumps(welcome))
 
-    async def _consent(self) -> dict[str, list[str]]:
+    async def _consent(self) -> tuple[dict[str, list[str]], bool]:
+        """What this member allows, and whether a newer notice asks them again."""
 
-        def read() -> dict[str, list[str]]:
-            return Record.objects.live().filter(subject=self.member).by_purpose()
+        def read() -> tuple[dict[str, list[str]], bool]:
+            live = Record.objects.live().filter(subject=self.member).by_purpose()
+            return live, choices.asked_again(self.member)
 
         return await sync_to_async(read, thread_sensitive=False)()
 

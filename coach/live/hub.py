@@ -92,6 +92,7 @@ class Hub:
         self._rooms: OrderedDict[UUID, Room] = OrderedDict()
         self._speakers: OrderedDict[UUID, Speaker] = OrderedDict()
         self._beats = 0
+        self._notice: int | None = None
         self._typing: dict[UUID, float] = {}
         self._background: set[asyncio.Task[Any]] = set()
         self._watch: asyncio.Task[None] | None = None
@@ -186,6 +187,10 @@ class Hub:
                 await self._repeat(say, session, audience, accepted)
                 return
         raise Refused("busy", "Too many are joining right now; say it again.")
+
+    def forget_speaker(self, member: UUID) -> None:
+        """Keep none of the words behind this member's placeholders."""
+        self._speakers.pop(member, None)
 
     def cancel(self, member: UUID, reason: str, *, utterance: UUID | None = None) -> bool:
         """Stop this member's roads, or one of them; each still gets its terminal event."""
@@ -388,9 +393,22 @@ class Hub:
                 await self._compare_heads()
                 await self._end_rights()
                 await self._adopt_orphans()
+                await self._ask_again()
                 await self._rejoin()
             except DatabaseError as exc:
                 log.warning("watch.blind", error=type(exc).__name__)
+
+    async def _ask_again(self) -> None:
+        """Tell whoever is here of a notice that voids what they allowed."""
+        rows = await self.engines.vault_database.fetch(NOTICE, timeout_s=WRITE_S)
+        version, known = rows[0][0], self._notice
+        self._notice = version
+        if known is None or version == known:
+            return
+        frame = {"type": "consent.changed", "consent": {}, "asks_again": True, "notice": version}
+        for session, audience in {(s.session, s.audience) for s in self._sockets}:
+            if audience != FACILITATORS:
+                await doorbell.pass_on(session, audience, frame)
 
     async def _rejoin(self) -> None:
         """Layers forget their groups, after a restart or a day; a member says so again."""
@@ -454,6 +472,8 @@ class Hub:
         )
         await doorbell.ring(session, logged)
 
+
+NOTICE = "SELECT coalesce(max(version), 0) FROM consent_notice WHERE asks_again"
 
 RIGHTS = """
 SELECT w.nth FROM unnest(%(members)s::uuid[], %(users)s::int[], %(keys)s::text[])

@@ -25,6 +25,7 @@ from coach.nudges.outcome import (
     card_frame,
     stand_in,
 )
+from coach.nudges.permission import ConsentChanged, while_allowed
 from coach.nudges.prompt import build_prompt, system_lines
 from consent.errors import ConsentError, UnknownSubject
 from consent.registry import Purpose
@@ -70,10 +71,6 @@ class Trace:
     verdict: str = ""
     first_ms: float | None = None
     first_token_ms: float | None = None
-
-
-class ConsentChanged(Exception):
-    """The speaker's choices changed while we were at work; what was begun is not finished."""
 
 
 async def compose(
@@ -265,7 +262,10 @@ async def _from_model(
 
     if engines.gateway.routes:
         await still_allowed()
-    async with engines.gateway.draft(prompt, deadline=deadline) as draft:
+    async with (
+        while_allowed(still_allowed),
+        engines.gateway.draft(prompt, deadline=deadline) as draft,
+    ):
         trace.route = draft.route
         clauses = gate.release(
             aiter(draft), passages=[p.text for p in passages], protected=protected

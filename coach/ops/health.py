@@ -7,10 +7,12 @@ import redis
 from django.conf import settings
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.metrics_core import Metric
 
 from coach import tenancy
+from coach.rooms import retention
 from consent import audit
 from consent.audit import PLATFORM
 
@@ -62,7 +64,7 @@ def metrics_summary(_request: HttpRequest) -> JsonResponse:
 
 
 def metrics_alerts(_request: HttpRequest) -> JsonResponse:
-    """What this worker itself can see to be wrong: model routes that are not closed, slowness."""
+    """What this worker itself can see to be wrong: slowness, errors, rows past their deadline."""
     families = {family.name: family for family in REGISTRY.collect()}
     alerts: list[dict[str, Any]] = [
         {"name": "slow_nudges", "severity": "warning", **row}
@@ -74,6 +76,10 @@ def metrics_alerts(_request: HttpRequest) -> JsonResponse:
     failed = sum(row["count"] for row in outcomes if row["outcome"] == "error")
     if total >= 100 and failed / total > 0.001:
         alerts.append({"name": "errors", "severity": "critical", "share": failed / total})
+    with tenancy.acting(tenancy.everywhere("alerts")):
+        late = {kind: n for kind, n in retention.overdue(at=timezone.now()).items() if n}
+    if late:
+        alerts.append({"name": "retention_overdue", "severity": "warning", "rows": late})
     return JsonResponse({"alerts": alerts})
 
 

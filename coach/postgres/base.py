@@ -57,19 +57,21 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 raw.execute(tenancy.TELL, scope.settings)
                 return execute(sql, params, many, context)
 
-    def _set_autocommit(self, autocommit: bool) -> None:
+    def set_autocommit(
+        self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
+    ) -> None:
         self._told = tenancy.NOBODY
-        super()._set_autocommit(autocommit)
+        super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
         self._told = tenancy.NOBODY
-        super()._commit()
+        super().commit()
 
-    def _rollback(self) -> None:
+    def rollback(self) -> None:
         self._told = tenancy.NOBODY
-        super()._rollback()
+        super().rollback()
 
-    def _savepoint_rollback(self, sid: str) -> None:
-        super()._savepoint_rollback(sid)
+    def savepoint_rollback(self, sid: str) -> None:
+        super().savepoint_rollback(sid)
         # Whatever was told inside the savepoint is taken back with it.
         self._told = None

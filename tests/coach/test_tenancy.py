@@ -56,6 +56,7 @@ EVERYWHERE = {
     "coach/rooms/joining.py": "whose code this is, before anybody knows",
     "coach/live/hub.py": "the watch over all sockets of a worker",
     "coach/ops/notary.py": "the anchors of every chain",
+    "coach/ops/health.py": "counts of rows past their deadline",
 }
 
 
@@ -89,7 +90,7 @@ def fill(user) -> uuid.UUID:
         nudge = Nudge.objects.create(session=session, member=member, text="n", source="playbook")
         Feedback.objects.create(nudge=nudge, member=member, verdict="accepted")
         Alert.objects.create(session=session, member=member, utterance=said, kind="self_harm")
-        Event.objects.create(stream=Stream.objects.first(), seq=1, type="ack", frame={})
+        Event.objects.create(stream=Stream.objects.all()[0], seq=1, type="ack", frame={})
         Disclosure.objects.create(
             organisation_id=key, subject_id=member.id, purpose="coaching", fields=[], withheld=[],
             recipient="test", at=timezone.now(),
@@ -122,7 +123,7 @@ def two(database):
 def rows(model, scope) -> int:
     with tenancy.acting(scope), connections[alias_of(model)].cursor() as cursor:
         cursor.execute(f'SELECT count(*) FROM "{model._meta.db_table}"')
-        return cursor.fetchone()[0]
+        return int(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize("model", list(models()), ids=lambda m: m.__name__)
@@ -234,7 +235,7 @@ def test_a_new_row_belongs_to_whom_it_was_made_for(two):
             session=Session.objects.get(), audience="x"
         ).organisation_id == two[0]  # fmt: skip
     with tenancy.acting(tenancy.of(two, actor="t")), pytest.raises(DjangoDatabaseError):
-        Stream.objects.create(session=Session.objects.first(), audience="y")
+        Stream.objects.create(session=Session.objects.all()[0], audience="y")
 
 
 def test_the_roles_of_the_application_are_bound_by_all_this():
