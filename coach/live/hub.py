@@ -24,7 +24,8 @@ from coach.live.room import Room, load_room
 from coach.models import FACILITATORS
 from coach.nudges import ending
 from coach.nudges.outcome import Cancelled, Failed, Outcome, stand_in
-from coach.nudges.road import Heard, Trace, compose
+from coach.nudges.road import compose
+from coach.nudges.trace import Heard, Trace
 from coach.ops import metrics
 from consent.errors import ConsentError
 from consent.registry import Purpose
