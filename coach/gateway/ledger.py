@@ -104,7 +104,7 @@ class PostgresLedger:
                 },
                 timeout_s=SETTLE_S,
             )
-            if call.trial is not None and call.arm == "candidate":
+            if call.trial is not None:
                 await review(self._database, call.trial, timeout_s=SETTLE_S)
         except DatabaseError as exc:
             log.warning("ledger.unsettled", error=type(exc).__name__)

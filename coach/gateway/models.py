@@ -276,6 +276,7 @@ class Pace(models.Model):
     member = models.OneToOneField(
         "coach.Member", models.CASCADE, related_name="pace", primary_key=True
     )
+    organisation = models.ForeignKey("coach.Organisation", models.CASCADE, related_name="+")
     due_at = models.DateTimeField(_("due"))
 
     class Meta:
@@ -284,3 +285,20 @@ class Pace(models.Model):
 
     def __str__(self) -> str:
         return str(self.member_id)
+
+
+class Line(models.Model):
+    """A socket that is open somewhere; without being renewed it stops counting."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation = models.ForeignKey("coach.Organisation", models.CASCADE, related_name="+")
+    who = models.CharField(max_length=60)
+    until = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("open line")
+        verbose_name_plural = _("open lines")
+        indexes = [models.Index(fields=["who", "until"], name="gateway_line_of")]
+
+    def __str__(self) -> str:
+        return self.who

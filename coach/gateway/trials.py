@@ -10,11 +10,11 @@ from coach.database import Database
 
 log = structlog.get_logger(__name__)
 
-LEAST_CALLS = 20
-LEAST_JUDGED = 20
+LEAST_CALLS = 5
+LEAST_TIMED = 20
 RECENT_CALLS = 200
-# One-sided, at each look: about one false alarm in 30,000, as there are many looks.
-Z_WORSE = 4.0
+# At each look, and there is one after every call: one false alarm in 30,000.
+CHANCE = 1 / 30_000
 WORSE_SHARE = 0.05
 SLOWER_FACTOR = 1.5
 SLOWER_MS = 50.0
@@ -63,17 +63,18 @@ WHERE id = %(trial)s AND state = 'running' RETURNING name
 def judge(control: Tally, candidate: Tally) -> str:
     """Why this candidate must stop; "" while there is no proof that it is worse.
 
-    Shares are compared by a one-sided two-proportion test and must differ by five points too.
+    Shares are compared by Fisher's exact test, one-sided, and must differ by five points too.
     """
     if min(control.calls, candidate.calls) >= LEAST_CALLS:
         for name in ("failed", "broken", "gated"):
             ours, theirs = getattr(candidate, name), getattr(control, name)
             if _worse(ours, candidate.calls, theirs, control.calls):
                 return f"{name} {ours} of {candidate.calls}, control {theirs} of {control.calls}"
+    if min(control.calls, candidate.calls) >= LEAST_TIMED:
         slow, usual = candidate.first_ms, control.first_ms
         if slow is not None and usual is not None and slow > SLOWER_FACTOR * usual + SLOWER_MS:
             return f"first token {slow:.0f} ms, control {usual:.0f} ms"
-    if min(control.judged, candidate.judged) >= LEAST_JUDGED and _worse(
+    if min(control.judged, candidate.judged) >= LEAST_CALLS and _worse(
         candidate.rejected, candidate.judged, control.rejected, control.judged
     ):
         return f"rejected {candidate.rejected} of {candidate.judged}"
@@ -93,9 +94,12 @@ async def review(database: Database, trial: int, *, timeout_s: float) -> None:
 
 
 def _worse(bad: int, of: int, usual: int, of_usual: int) -> bool:
-    share, before = bad / of, usual / of_usual
-    if share - before <= WORSE_SHARE:
+    """Whether so many bad ones more are no chance. Source: R. A. Fisher's exact test, one-sided."""
+    if bad / of - usual / of_usual <= WORSE_SHARE:
         return False
-    pooled = (bad + usual) / (of + of_usual)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / of + 1 / of_usual))
-    return error == 0 or (share - before) / error > Z_WORSE
+    everyone, all_bad = of + of_usual, bad + usual
+    as_bad = sum(
+        math.comb(all_bad, n) * math.comb(everyone - all_bad, of - n)
+        for n in range(bad, min(of, all_bad) + 1)
+    )
+    return as_bad / math.comb(everyone, of) < CHANCE

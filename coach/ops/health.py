@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.metrics_core import Metric
 
+from coach.gateway.costs import rises
+
 PROBE_S = 1.0
 
 
@@ -48,6 +50,8 @@ def metrics_summary(_request: HttpRequest) -> JsonResponse:
             "utterances": _counts(families["sidecoach_utterances"]),
             "nudges": _counts(families["sidecoach_nudges"]),
             "model_calls": _counts(families["sidecoach_model_calls"]),
+            "model_escalations": _counts(families["sidecoach_model_escalations"]),
+            "kept_drafts": _counts(families["sidecoach_kept_drafts"]),
             "terminal_ms": _quantiles(families["sidecoach_terminal_ms"]),
             "stage_ms": _quantiles(families["sidecoach_stage_ms"]),
         }
@@ -55,7 +59,7 @@ def metrics_summary(_request: HttpRequest) -> JsonResponse:
 
 
 def metrics_alerts(_request: HttpRequest) -> JsonResponse:
-    """What this worker itself can see to be wrong: model routes that are not closed, slowness."""
+    """What this worker can see to be wrong: slowness, errors, costs that rise."""
     families = {family.name: family for family in REGISTRY.collect()}
     alerts: list[dict[str, Any]] = [
         {"name": "slow_nudges", "severity": "warning", **row}
@@ -67,6 +71,16 @@ def metrics_alerts(_request: HttpRequest) -> JsonResponse:
     failed = sum(row["count"] for row in outcomes if row["outcome"] == "error")
     if total >= 100 and failed / total > 0.001:
         alerts.append({"name": "errors", "severity": "critical", "share": failed / total})
+    alerts += [
+        {
+            "name": "cost_rise",
+            "severity": "warning",
+            "organisation": rise.organisation,
+            "before": rise.before,
+            "cost": rise.cost,
+        }
+        for rise in rises()
+    ]
     return JsonResponse({"alerts": alerts})
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from coach.gateway.models import KeptDraft, ModelCall
 from coach.models import Alert, Feedback, Member, Nudge, Utterance
 from consent import choices
 from consent.models import ConsentEvent
@@ -60,6 +61,9 @@ def erase_member(member: Member) -> dict[str, Any]:
         Nudge.objects.filter(member=member).delete()
         Alert.objects.filter(member=member).delete()
         member.tokens.all().delete()
+        # What calls cost stays on the books, without whom they were for.
+        ModelCall.objects.filter(member_id=member.id).update(member_id=None, utterance_id=None)
+        KeptDraft.objects.filter(member_id=member.id).delete()
         Member.objects.filter(id=member.id).update(
             display_name=ERASED_NAME, removed_at=timezone.now()
         )

@@ -85,6 +85,20 @@ BEGIN
     RETURN true;
 END $$;
 
+CREATE FUNCTION gateway_take_line(
+    line uuid, org uuid, whose text, most integer, kept_s integer
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM gateway_line WHERE id = line) THEN RETURN true; END IF;
+    -- Two sockets of one person are counted one after the other.
+    PERFORM pg_advisory_xact_lock(727002, hashtext(whose));
+    DELETE FROM gateway_line WHERE who = whose AND until < now();
+    IF (SELECT count(*) FROM gateway_line WHERE who = whose) >= most THEN RETURN false; END IF;
+    INSERT INTO gateway_line (id, organisation_id, who, until)
+    VALUES (line, org, whose, now() + make_interval(secs => kept_s));
+    RETURN true;
+END $$;
+
 CREATE FUNCTION gateway_forget_playbook() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -99,6 +113,7 @@ EXECUTE FUNCTION gateway_forget_playbook();
 GONE = """
 DROP TRIGGER gateway_forget_playbook ON rag_playbook;
 DROP FUNCTION gateway_forget_playbook();
+DROP FUNCTION gateway_take_line(uuid, uuid, text, integer, integer);
 DROP FUNCTION gateway_settle(uuid, text, integer, integer, bigint, double precision,
     double precision, double precision);
 DROP FUNCTION gateway_reserve(uuid, uuid, uuid, uuid, uuid, text, text, bigint, text, boolean,
