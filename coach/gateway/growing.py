@@ -43,7 +43,7 @@ class Shape:
 
 
 NUDGE = Shape("nudge", "cites", most_characters=240, most_cites=2)
-POINT = Shape("point", "turns", most_characters=400, most_cites=4)
+POINT = Shape("point", "turns", most_characters=280, most_cites=4)
 
 
 @dataclass(frozen=True)

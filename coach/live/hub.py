@@ -5,7 +5,7 @@ import contextlib
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -96,6 +96,7 @@ class Hub:
         self._beats = 0
         self._typing: dict[UUID, float] = {}
         self._background: set[asyncio.Task[Any]] = set()
+        self._reports: dict[UUID, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
         self.lines = Lines(engines.database)
         engines.ledger.tell = self._tell_budget
@@ -377,6 +378,15 @@ class Hub:
         except DatabaseError as exc:
             log.error("console.unwritten", error=type(exc).__name__)
 
+    def begin_report(self, report: UUID, work: Coroutine[Any, Any, None]) -> None:
+        """Write a report in the background until it is done or stopped."""
+        self._reports[report] = self._keep(work)
+        self._reports[report].add_done_callback(lambda _: self._reports.pop(report, None))
+
+    def stop_report(self, report: UUID) -> None:
+        if (task := self._reports.get(report)) is not None:
+            task.cancel()
+
     async def _tell_budget(self, news: BudgetNews) -> None:
         """Tell the facilitators that money for models runs short, or has run out."""
         frame = {"period": news.period, "percent": news.percent}
@@ -388,10 +398,11 @@ class Hub:
             session, await self.engines.log.append(session, outgoing, timeout_s=WRITE_S)
         )
 
-    def _keep(self, work: Any) -> None:
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)

@@ -12,7 +12,7 @@ from coach.gateway.tokens import MESSAGE_TOKENS, Count, estimate
 from rag.retrieval import Passage
 
 VERSION = "nudge.v1"
-FENCE = re.compile(r"<+/?\s*(?:passage|turn|said|about)[^>]*>+", re.IGNORECASE)
+FENCE = re.compile(r"<+/?\s*(?:passage|turn|said|about|question)[^>]*>+", re.IGNORECASE)
 MOST_TOKENS = 1600
 ABOUT = {
     "display_name": "name",

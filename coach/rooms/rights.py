@@ -3,10 +3,12 @@
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from coach.gateway.models import KeptDraft, ModelCall
 from coach.models import Alert, Feedback, Member, Nudge, Utterance
+from coach.reports.models import Report
 from consent import choices
 from consent.models import ConsentEvent
 
@@ -42,6 +44,9 @@ def export_member(member: Member) -> dict[str, Any]:
         "feedback": list(
             Feedback.objects.filter(member=member).values("nudge", "verdict", "text", "at")
         ),
+        "reflections": list(
+            Report.objects.filter(member=member).values("state", "points", "source", "created_at")
+        ),
         "alerts": list(Alert.objects.filter(member=member).values("kind", "at")),
     }
 
@@ -64,6 +69,7 @@ def erase_member(member: Member) -> dict[str, Any]:
         # What calls cost stays on the books, without whom they were for.
         ModelCall.objects.filter(member_id=member.id).update(member_id=None, utterance_id=None)
         KeptDraft.objects.filter(member_id=member.id).delete()
+        Report.objects.filter(Q(member=member) | Q(subjects__contains=[member.id])).delete()
         Member.objects.filter(id=member.id).update(
             display_name=ERASED_NAME, removed_at=timezone.now()
         )

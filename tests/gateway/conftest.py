@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,6 @@ PROMPT = Prompt(
     messages=({"role": "system", "content": "s"}, {"role": "user", "content": "u"}),
     passages=2, tokens=100,
 )  # fmt: skip
-OpenGateway = Callable[..., "AsyncIterator[Gateway]"]
 
 
 @pytest.fixture
@@ -40,12 +40,12 @@ def new_model() -> Iterator[Callable[[], ScriptedModel]]:
 
 
 @pytest.fixture
-def model(new_model) -> ScriptedModel:
+def model(new_model: Callable[[], ScriptedModel]) -> ScriptedModel:
     return new_model()
 
 
 @pytest.fixture
-def other(new_model) -> ScriptedModel:
+def other(new_model: Callable[[], ScriptedModel]) -> ScriptedModel:
     return new_model()
 
 
@@ -79,7 +79,7 @@ def ask(tenant: Organisation) -> Ask:
     return Ask(tenant.id, uuid.uuid4())
 
 
-def at(model: ScriptedModel, name: str = "default", **fields) -> Route:
+def at(model: ScriptedModel, name: str = "default", **fields: Any) -> Route:
     """A route to this scripted model."""
     return replace(Route(name, model.url, name), **fields)
 

@@ -33,7 +33,8 @@ def row():
 async def test_a_registered_route_is_read_as_it_was_saved(live, row):
     route = (await read_plan(live, timeout_s=2)).route(row.name)
     assert route is not None
-    assert (route.model, route.roles, route.least_confidence) == ("m", {"safety"}, -1.25)
+    assert (route.model, route.least_confidence) == ("m", -1.25)
+    assert route.roles == {"safety"}
     assert route.cost_micros(1000, 0) == 1500
 
 
@@ -54,11 +55,13 @@ async def test_edits_and_switches_are_in_force_on_every_worker_within_a_second(
         watching(live, one, ledger, kept), watching(live, two, ledger, kept),
     ):  # fmt: skip
         both = one, two
-        assert all(g.plan.route(row.name).model == "m" for g in both)
+
+        def models() -> set[str]:
+            return {r.model for g in both for r in g.plan.routes if r.name == row.name}
+
+        assert models() == {"m"}
         RegisteredRoute.objects.filter(id=row.id).update(model="edited")
-        assert await within_a_second(
-            lambda: all(g.plan.route(row.name).model == "edited" for g in both)
-        )
+        assert await within_a_second(lambda: models() == {"edited"})
         Organisation.objects.filter(id=tenant.id).update(killed=True)
         assert await within_a_second(
             lambda: all(tenant.id in g.plan.switches.organisations for g in both)
