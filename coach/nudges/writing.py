@@ -135,7 +135,8 @@ class Writing:
         if terms is None:
             return None
         return await self.engines.kept.find(
-            self.heard.text, terms, avoid=self.heard.state.recent_passages,
+            self.heard.text, terms, among=[p.id for p in self.trace.passages],
+            avoid=self.heard.state.recent_passages,
             timeout_s=min(FIND_S, self.deadline.remaining_s()),
         )  # fmt: skip
 

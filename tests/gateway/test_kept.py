@@ -35,9 +35,11 @@ def terms(tenant) -> Terms:
     )  # fmt: skip
 
 
-def cite(passage: uuid.UUID | None = None) -> list[dict[str, object]]:
-    one = str(passage or uuid.uuid4())
-    return [{"passage": one, "title": "t", "version": 1, "quote": "q"}]
+PASSAGE = uuid.uuid4()
+
+
+def cite(passage: uuid.UUID = PASSAGE) -> list[dict[str, object]]:
+    return [{"passage": str(passage), "title": "t", "version": 1, "quote": "q"}]
 
 
 async def keep(kept: KeptDrafts, terms: Terms, text: str = STUCK, draft: str = "What now?", **more):
@@ -46,8 +48,8 @@ async def keep(kept: KeptDrafts, terms: Terms, text: str = STUCK, draft: str = "
     await kept.keep(text, draft, citations, terms, member=member, route="small", timeout_s=2)
 
 
-async def find(kept: KeptDrafts, terms: Terms, text: str = STUCK, avoid=()):
-    return await kept.find(text, terms, avoid=avoid, timeout_s=2)
+async def find(kept: KeptDrafts, terms: Terms, text: str = STUCK, *, among=(PASSAGE,), avoid=()):
+    return await kept.find(text, terms, among=among, avoid=avoid, timeout_s=2)
 
 
 async def test_the_same_words_find_the_draft_whatever_their_case_and_spaces(kept, terms):
@@ -63,6 +65,18 @@ async def test_words_that_mean_the_same_find_it_and_others_do_not(kept, terms):
     assert near is not None
     assert (near.exact, near.sure) == (False, True)
     assert await find(kept, terms, "My daughter starts school on Monday") is None
+
+
+async def test_words_that_only_sound_alike_do_not_find_it(kept, terms):
+    await keep(kept, terms)
+    assert await find(kept, terms, "I finally handed in the report for the steering group") is None
+
+
+async def test_for_other_words_a_draft_must_rest_on_what_was_found_for_them_too(kept, terms):
+    await keep(kept, terms)
+    near = "I keep on putting off that report for the steering group"
+    assert await find(kept, terms, near, among=[uuid.uuid4()]) is None
+    assert await find(kept, terms, STUCK, among=[uuid.uuid4()]) is not None
 
 
 @pytest.mark.parametrize(

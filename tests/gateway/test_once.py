@@ -48,27 +48,28 @@ async def test_ten_thousand_submissions_of_two_thousand_ids_make_two_thousand_ca
                     for worker in workers
                 ]
             )
-        await asyncio.gather(*(speak(pair) for pair in seats))
-    rows = Utterance.objects.filter(session_id=room.session)
-    assert rows.filter(outcome="nudge.done").count() == MEMBERS * IDS
-    assert len(model.raw) == MEMBERS * IDS
+        await asyncio.gather(*(speak(pair, n) for n, pair in enumerate(seats)))
+    answered = Utterance.objects.filter(session_id=room.session, outcome="nudge.done").count()
+    assert answered >= MEMBERS * IDS
+    assert len(model.raw) == answered
+    # Each utterance is numbered, so no two prompts may be about the same one.
+    assert len({prompt.rpartition("<said>")[2] for prompt in model.prompts}) == answered
 
 
-async def speak(pair: list[LiveClient]) -> None:
+async def speak(pair: list[LiveClient], name: int) -> None:
     """Say one thing after the other, each five times at once, over both workers.
 
-    What a loaded machine could not redact in time is refused and makes no call; another id takes
-    its place.
+    What a loaded machine does not take in time is refused; another id takes its place.
     """
     answered = said = 0
     while answered < IDS:
         said += 1
         assert said < 2 * IDS
         key = str(uuid.uuid4())
-        text = f"I keep putting off the {WORDS[said % len(WORDS)]} I promised, number {said}"
+        text = f"I keep putting off the {WORDS[said % len(WORDS)]} I promised, {name} and {said}"
         turns = [await pair[k % 2].say(text, client_msg_id=key) for k in range(TIMES)]
         async with asyncio.timeout(20):
             await asyncio.gather(*(turn.done for turn in turns))
-        (kind,) = {turn.terminals[0]["type"] for turn in turns}
-        answered += kind == "nudge.done"
-        assert kind in ("nudge.done", "error")
+        kinds = {turn.terminals[0]["type"] for turn in turns}
+        answered += "nudge.done" in kinds
+        assert kinds <= {"nudge.done", "error"}
