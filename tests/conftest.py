@@ -21,6 +21,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # set their own.
 os.environ.setdefault("UTTERANCES_PER_S", "1000")
 os.environ.setdefault("UTTERANCE_BURST", "1000")
+os.environ.setdefault("SOCKETS_PER_USER", "1000")
 os.environ.setdefault("KEEP_DRAFTS_HOURS", "0")
 # Several runs may share the embedded server, so each has a database of its own.
 os.environ["DATABASE_NAME"] = f"test_{WORKER}_{os.getpid()}"

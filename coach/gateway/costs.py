@@ -13,7 +13,7 @@ RISE_LEAST_MICROS = 10_000
 COSTS = """
 SELECT {key} AS of, count(*) FILTER (WHERE NOT shadow), coalesce(sum(micros), 0),
        coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),
-       count(DISTINCT coalesce(utterance_id, id)) FILTER (WHERE NOT shadow)
+       count(DISTINCT coalesce(c.utterance_id, c.id)) FILTER (WHERE NOT shadow)
 FROM gateway_modelcall c JOIN coach_organisation o ON o.id = c.organisation_id
 WHERE at >= now() - make_interval(days => %(days)s) GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT 1000
 """

@@ -8,12 +8,12 @@ import pytest
 from django.conf import settings
 
 from coach.live import server
-from coach.live.client import LiveClient
+from coach.live.client import LiveClient, Turn
 from coach.models import Utterance
 from tests.people import EVERYTHING
 from tests.scripted_model import says
 
-MEMBERS, IDS, TIMES = 10, 200, 5
+TIMES = 5
 WORDS = ["report", "budget", "meeting", "deadline", "draft", "team", "plan", "review", "letter"]
 
 
@@ -32,15 +32,22 @@ def workers(demo, model):
         yield one, two
 
 
-@pytest.mark.timeout(500)
-async def test_ten_thousand_submissions_of_two_thousand_ids_make_two_thousand_calls(
-    open_room, workers, model
-):
+@pytest.mark.parametrize(
+    ("members", "ids"),
+    [
+        pytest.param(2, 50, id="500 of 100, 10 at once"),
+        pytest.param(
+            10, 200, id="10,000 of 2,000, 50 at once",
+            marks=[pytest.mark.engines, pytest.mark.timeout(900)],
+        ),
+    ],
+)  # fmt: skip
+async def test_submissions_make_one_call_for_each_id(open_room, workers, model, members, ids):
     model.script = says("What about that do you find yourself steering around?")
     room = await open_room(workers[0])
     async with AsyncExitStack() as stack:
         seats = []
-        for n in range(MEMBERS):
+        for n in range(members):
             ticket = await room.ticket(f"Member {n}", EVERYTHING)
             seats.append(
                 [
@@ -48,28 +55,35 @@ async def test_ten_thousand_submissions_of_two_thousand_ids_make_two_thousand_ca
                     for worker in workers
                 ]
             )
-        await asyncio.gather(*(speak(pair, n) for n, pair in enumerate(seats)))
-    answered = Utterance.objects.filter(session_id=room.session, outcome="nudge.done").count()
-    assert answered >= MEMBERS * IDS
-    assert len(model.raw) == answered
-    # Each utterance is numbered, so no two prompts may be about the same one.
-    assert len({prompt.rpartition("<said>")[2] for prompt in model.prompts}) == answered
+        await asyncio.gather(*(speak(pair, n, ids) for n, pair in enumerate(seats)))
+    # Each utterance is numbered, so two prompts about the same one would be equal here.
+    called = {prompt.rpartition("<said>")[2] for prompt in model.prompts}
+    assert len(model.raw) == len(called)
+    outcomes = Utterance.objects.filter(session_id=room.session)
+    answered = outcomes.filter(outcome="nudge.done", nudge__source="model").count()
+    assert members * ids <= answered <= len(called)
 
 
-async def speak(pair: list[LiveClient], name: int) -> None:
+async def speak(pair: list[LiveClient], name: int, ids: int) -> None:
     """Say one thing after the other, each five times at once, over both workers.
 
-    What a loaded machine does not take in time is refused; another id takes its place.
+    What a loaded machine did not read in time went to no model; another id takes its place.
     """
     answered = said = 0
-    while answered < IDS:
+    while answered < ids:
         said += 1
-        assert said < 2 * IDS
+        assert said < 2 * ids
         key = str(uuid.uuid4())
         text = f"I keep putting off the {WORDS[said % len(WORDS)]} I promised, {name} and {said}"
+        turns = await repeat(pair, text, key)
+        answered += any(turn.terminals[0].get("source") == "model" for turn in turns)
+
+
+async def repeat(pair: list[LiveClient], text: str, key: str) -> list[Turn]:
+    """Send the same thing until it is answered, as a client does that hears nothing."""
+    for _ in range(10):
         turns = [await pair[k % 2].say(text, client_msg_id=key) for k in range(TIMES)]
-        async with asyncio.timeout(20):
-            await asyncio.gather(*(turn.done for turn in turns))
-        kinds = {turn.terminals[0]["type"] for turn in turns}
-        answered += "nudge.done" in kinds
-        assert kinds <= {"nudge.done", "error"}
+        _, waiting = await asyncio.wait({turn.done for turn in turns}, timeout=5)
+        if not waiting:
+            return turns
+    raise AssertionError("an utterance was never answered")

@@ -56,7 +56,9 @@ class Command(BaseCommand):
         return [*report["search"], {"what": "embedding", **report["embedding_ms"]}]
 
     def own_server(self) -> Any:
-        return server.running(log=Path(settings.DATA_DIR) / "bench.log")
+        return server.running(
+            log=Path(settings.DATA_DIR) / "bench.log", environment=server.UNHURRIED
+        )
 
     def print_table(self, name: str, rows: list[benches.Row]) -> None:
         columns = list(dict.fromkeys(key for row in rows for key in row))
