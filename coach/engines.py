@@ -9,7 +9,12 @@ from uuid import UUID
 from django.conf import settings
 
 from coach.database import Database, DatabaseError
-from coach.gateway.gateway import Gateway, Route
+from coach.gateway.gateway import Gateway
+from coach.gateway.kept import KeptDrafts
+from coach.gateway.ledger import PostgresLedger
+from coach.gateway.plan import Plan
+from coach.gateway.routes import Role
+from coach.gateway.watch import watching
 from coach.live.deadline import Deadline
 from coach.live.log import EventLog
 from coach.live.room import Room
@@ -37,11 +42,13 @@ class Engines:
     classifiers: classifiers.Classifiers
     retrieval: Retrieval
     gateway: Gateway
+    ledger: PostgresLedger
+    kept: KeptDrafts
 
     @property
     def recipient(self) -> str:
         """Who a disclosure for coaching goes to, as the log names it."""
-        routes = self.gateway.routes
+        routes = self.gateway.routes(Role.NUDGE)
         return ", ".join(f"{r.name}: {r.model}" for r in routes) if routes else "playbook"
 
     def canary(self, organisation: UUID) -> str:
@@ -62,21 +69,6 @@ class Engines:
             raise RedactionFailed("out of time") from exc
 
 
-def routes_from_settings() -> list[Route]:
-    env = settings.ENV
-    if not env.llm_base_url:
-        return []
-    return [
-        Route(
-            name="default",
-            base_url=env.llm_base_url,
-            model=env.llm_model,
-            api_key=env.llm_api_key.get_secret_value(),
-            structured=env.llm_structured,
-        )
-    ]
-
-
 @asynccontextmanager
 async def open_engines() -> AsyncIterator[Engines]:
     """All engines, ready; closed in reverse order on leaving."""
@@ -93,7 +85,11 @@ async def open_engines() -> AsyncIterator[Engines]:
         readers: classifiers.Classifiers = signals
         if settings.TRITON_URL:
             readers = classifiers.behind_triton(settings.TRITON_URL, signals)
-        gateway = await stack.enter_async_context(Gateway(routes_from_settings()))
+        ledger = PostgresLedger(database)
+        kept = KeptDrafts(database, encoder, hours=settings.ENV.keep_drafts_hours)
+        stack.push_async_callback(kept.close)
+        gateway = await stack.enter_async_context(Gateway(Plan(), ledger))
+        await stack.enter_async_context(watching(database, gateway, ledger, kept))
         yield Engines(
             database=database,
             vault_database=vault_database,
@@ -103,4 +99,6 @@ async def open_engines() -> AsyncIterator[Engines]:
             classifiers=readers,
             retrieval=Retrieval(database, encoder, unavailable=(DatabaseError,)),
             gateway=gateway,
+            ledger=ledger,
+            kept=kept,
         )

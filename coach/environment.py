@@ -1,7 +1,7 @@
 """Every setting that the environment may give, typed and checked once at start."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -43,7 +43,15 @@ class Environment(BaseSettings):
     llm_base_url: str = Field("", description="OpenAI-compatible address; empty: playbook only")
     llm_model: str = ""
     llm_api_key: SecretStr = SecretStr("")
+    llm_engine: Literal["compatible", "vllm"] = "compatible"
+    llm_context_tokens: int = Field(8192, ge=512)
+    llm_tokenizer: str = Field("", description="Path of the model's tokenizer.json")
     llm_structured: bool = Field(True, description="The model server takes a JSON schema")
+
+    keep_drafts_hours: int = Field(24, ge=0, le=720, description="0: no draft is given twice")
+    utterances_per_s: float = Field(1.0, gt=0, description="Sustained, by each member")
+    utterance_burst: int = Field(5, ge=1, description="At once, by each member")
+    sockets_per_user: int = Field(10, ge=1)
 
     nudge_ms: int = Field(650, ge=50, le=5000, description="Without a clause by then: a passage")
     terminal_ms: int = Field(1300, ge=100, le=10000, description="Every road ends by then")

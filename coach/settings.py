@@ -52,6 +52,8 @@ CSRF_TRUSTED_ORIGINS = [o for o in ALLOWED_ORIGINS if o.startswith("https://")]
 
 INSTALLED_APPS = [
     "coach",
+    "coach.gateway",
+    "coach.reports",
     "consent",
     "rag",
     "safety",

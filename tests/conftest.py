@@ -17,6 +17,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coach.settings")
 os.environ.setdefault("DEMO", "1")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Tests speak faster than people do and repeat themselves; those of the limits and of kept drafts
+# set their own.
+os.environ.setdefault("UTTERANCES_PER_S", "1000")
+os.environ.setdefault("UTTERANCE_BURST", "1000")
+os.environ.setdefault("SOCKETS_PER_USER", "1000")
+os.environ.setdefault("KEEP_DRAFTS_HOURS", "0")
 # Several runs may share the embedded server, so each has a database of its own.
 os.environ["DATABASE_NAME"] = f"test_{WORKER}_{os.getpid()}"
 # A test may hold the loop up while it arranges rows; the application never may.

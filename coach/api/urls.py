@@ -1,6 +1,6 @@
 from django.urls import path
 
-from coach.api import consent, playbooks, sessions
+from coach.api import consent, playbooks, reports, sessions
 
 urlpatterns = [
     path("sessions/join", sessions.Join.as_view()),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/utterances/", sessions.SessionUtterances.as_view()),
     path("sessions/<uuid:session_id>/nudges/", sessions.SessionNudges.as_view()),
     path("sessions/<uuid:session_id>/summary/", sessions.SessionSummary.as_view()),
+    path("sessions/<uuid:session_id>/reports/", reports.Reports.as_view()),
+    path("sessions/<uuid:session_id>/reports/<uuid:report_id>/", reports.OneReport.as_view()),
     path("nudges/<uuid:nudge_id>/feedback/", sessions.NudgeFeedback.as_view()),
     path("nudges/<uuid:nudge_id>/why/", sessions.NudgeWhy.as_view()),
     path("suggestions/", sessions.Suggestions.as_view()),

@@ -1,5 +1,6 @@
 """Play a script as a session over real sockets, and time what comes back."""
 
+import asyncio
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from coach.live.client import LiveClient, Rest, Ticket, Turn
 
 FACILITATOR = "Fay"
 TURN_LIMIT_S = 6.0
+PACE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,15 @@ async def rehearse(
 
 
 async def _play(line: Line, seat: LiveClient, console: LiveClient) -> Played:
-    try:
-        turn = await seat.ask(line.text, timeout_s=TURN_LIMIT_S)
-    except TimeoutError:
-        return Played(line, list(seat.turns.values())[-1], None)
+    while True:
+        try:
+            turn = await seat.ask(line.text, timeout_s=TURN_LIMIT_S)
+        except TimeoutError:
+            return Played(line, list(seat.turns.values())[-1], None)
+        if turn.terminals[0].get("code") != "rate_limited":
+            break
+        # A script is read faster than people speak, and nobody may speak faster.
+        await asyncio.sleep(PACE_S)
     return Played(line, turn, await _timing(console, turn.utterance))
 
 

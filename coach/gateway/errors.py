@@ -13,13 +13,17 @@ class NoRoute(GatewayError):
 class RouteClosed(GatewayError):
     """Its breaker is open: it failed lately and is left alone."""
 
-    reason = "model_unavailable"
-
 
 class ModelDown(GatewayError):
-    """It could not be reached, or refused the call."""
+    """It refused the call, or broke before it answered."""
 
-    reason = "model_unavailable"
+
+class ModelUnreached(ModelDown):
+    """Nobody answered at its address, so no server has seen the call."""
+
+
+class ContextTooLong(GatewayError):
+    """The prompt is longer than this model takes."""
 
 
 class ModelLate(GatewayError):
@@ -32,3 +36,19 @@ class ModelBroken(GatewayError):
     """Its answer is cut, malformed or not in the shape asked for."""
 
     reason = "model_broken"
+
+
+class BudgetSpent(GatewayError):
+    """What this organisation, day or session may cost is used up."""
+
+    reason = "budget"
+
+
+class Killed(GatewayError):
+    """Somebody switched model use off, here or everywhere."""
+
+    reason = "killed"
+
+
+class LedgerDown(GatewayError):
+    """What a call costs could not be reserved, so it is not made."""

@@ -1,30 +1,67 @@
-"""Read a nudge out of a JSON object that is still being written."""
+"""Read words out of a JSON object that is still being written."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from coach.gateway.errors import ModelBroken
 
 MAX_JSON = 4000
+LEAST_CHARACTERS = 8
 ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 @dataclass(frozen=True)
-class DraftBody:
-    """The finished object: what to say, and the numbers of the passages it rests on."""
+class Shape:
+    """The two keys of an answer, in this order: its words, and the numbers of what they rest on."""
 
-    nudge: str
+    words: str
+    cites: str
+    most_characters: int
+    most_cites: int
+
+    def schema(self, numbered: int) -> dict[str, Any]:
+        """The JSON schema of an answer that may cite the numbers 1 to `numbered`."""
+        return {
+            "type": "object",
+            "properties": {
+                self.words: {
+                    "type": "string",
+                    "minLength": LEAST_CHARACTERS,
+                    "maxLength": self.most_characters,
+                },
+                self.cites: {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 1, "maximum": max(1, numbered)},
+                    "minItems": 1,
+                    "maxItems": self.most_cites,
+                },
+            },
+            "required": [self.words, self.cites],
+            "additionalProperties": False,
+        }
+
+
+NUDGE = Shape("nudge", "cites", most_characters=240, most_cites=2)
+POINT = Shape("point", "turns", most_characters=280, most_cites=4)
+
+
+@dataclass(frozen=True)
+class DraftBody:
+    """The finished object: what to say, and the numbers of what it rests on."""
+
+    words: str = field(repr=False)
     cites: tuple[int, ...]
 
 
 class GrowingDraft:
-    """Feed it chunks of `{"nudge": "...", "cites": [1]}`; it gives the new words of the nudge.
+    """Feed it chunks of `{"nudge": "...", "cites": [1]}`; it gives the new words.
 
     However the chunks are cut, the same words come out, and never half an escape.
     """
 
-    def __init__(self, key: str = "nudge") -> None:
-        self._key = key
+    def __init__(self, shape: Shape = NUDGE) -> None:
+        self._shape = shape
         self._raw = ""
         self._at: int | None = None
         self._closed = False
@@ -49,24 +86,25 @@ class GrowingDraft:
             body = json.loads(self._raw, strict=False)
         except (ValueError, RecursionError) as exc:
             raise ModelBroken("the draft is not JSON") from exc
-        if not isinstance(body, dict) or not isinstance(body.get(self._key), str):
-            raise ModelBroken("the draft lacks its nudge")
-        cites = body.get("cites")
+        words = body.get(self._shape.words) if isinstance(body, dict) else None
+        if not isinstance(words, str):
+            raise ModelBroken("the draft lacks its words")
+        cites = body.get(self._shape.cites)
         if not isinstance(cites, list) or not all(type(c) is int for c in cites):
             raise ModelBroken("the draft lacks its citations")
-        return DraftBody(body[self._key], tuple(cites))
+        return DraftBody(words, tuple(cites))
 
     def _value_start(self) -> int | None:
         """Where the value's first character will be, once the key has been read."""
         head = self._raw.lstrip()
-        opening = f'{{"{self._key}":"'
+        opening = f'{{"{self._shape.words}":"'
         squeezed, position = "", len(self._raw) - len(head)
         while position < len(self._raw) and len(squeezed) < len(opening):
             if not self._raw[position].isspace():
                 squeezed += self._raw[position]
             position += 1
         if not opening.startswith(squeezed):
-            raise ModelBroken("the draft does not start with its nudge")
+            raise ModelBroken("the draft does not start with its words")
         return position if squeezed == opening else None
 
     def _take(self) -> str:

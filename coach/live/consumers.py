@@ -76,6 +76,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self.role = member.role
         self.audience = member.audience
         self.display_name = member.display_name
+        who = f"user {self._user_id}" if self._user_id is not None else f"member {member.id}"
+        self.line: UUID | None = await self.hub.lines.take(who, self.session, timeout_s=READ_S)
+        if self.line is None:
+            await self._refuse(429)
+            return
         self.head = 0
         self._welcomed = 0
         self._cursor: int | None = None
@@ -103,6 +108,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             return
         metrics.SOCKETS.labels(self.role).dec()
         self.hub.disconnect(self)
+        await self.hub.lines.give_back(self.line, timeout_s=READ_S)
         self._pumping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._pumping

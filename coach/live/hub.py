@@ -5,7 +5,7 @@ import contextlib
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -17,15 +17,18 @@ from coach import tenancy
 from coach.database import DatabaseError
 from coach.engines import Engines
 from coach.errors import Refused
+from coach.gateway.ledger import BudgetNews
 from coach.live import doorbell
 from coach.live.deadline import Deadline, Stopwatch
 from coach.live.frames import Say
-from coach.live.log import Accepted, Logged, Outgoing, digest_of
+from coach.live.lines import Lines
+from coach.live.log import Accepted, Logged, Outgoing, Pace, digest_of
 from coach.live.room import Room, load_room
 from coach.models import FACILITATORS
 from coach.nudges import ending
 from coach.nudges.outcome import Cancelled, Failed, Outcome, stand_in
-from coach.nudges.road import Heard, Trace, compose
+from coach.nudges.road import compose
+from coach.nudges.trace import Heard, Trace
 from coach.ops import metrics
 from consent.errors import ConsentError
 from consent.registry import Purpose
@@ -95,7 +98,10 @@ class Hub:
         self._notice: int | None = None
         self._typing: dict[UUID, float] = {}
         self._background: set[asyncio.Task[Any]] = set()
+        self._reports: dict[UUID, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
+        self.lines = Lines(engines.database)
+        engines.ledger.tell = self._tell_budget
 
     def start(self) -> None:
         self._watch = asyncio.create_task(self._keep_watch())
@@ -173,6 +179,9 @@ class Hub:
                 raise Refused("not_found", "You are not in this session.")
             if accepted.status != "open" and not accepted.known:
                 raise Refused("ended", "This session is over.")
+            if accepted.too_fast:
+                metrics.FRAMES_REFUSED.labels("pace").inc()
+                raise Refused("rate_limited", "You speak too fast; say it again soon.")
             if accepted.fresh:
                 self._speaker(member).learn(redacted.pseudonyms if redacted else {})
                 with watch.stage("deliver"):
@@ -241,6 +250,7 @@ class Hub:
             raw_text=say.text if settings.STORE_RAW_TEXT else None,
             characters=len(say.text),
             roster_version=room.roster_version,
+            pace=Pace(settings.ENV.utterances_per_s, settings.ENV.utterance_burst),
             timeout_s=ACCEPT_S,
         )
 
@@ -374,10 +384,31 @@ class Hub:
         except DatabaseError as exc:
             log.error("console.unwritten", error=type(exc).__name__)
 
-    def _keep(self, work: Any) -> None:
+    def begin_report(self, report: UUID, work: Coroutine[Any, Any, None]) -> None:
+        """Write a report in the background until it is done or stopped."""
+        self._reports[report] = self._keep(work)
+        self._reports[report].add_done_callback(lambda _: self._reports.pop(report, None))
+
+    def stop_report(self, report: UUID) -> None:
+        if (task := self._reports.get(report)) is not None:
+            task.cancel()
+
+    async def _tell_budget(self, news: BudgetNews) -> None:
+        """Tell the facilitators that money for models runs short, or has run out."""
+        frame = {"period": news.period, "percent": news.percent}
+        self._keep(self._publish_budget(news.session, frame))
+
+    async def _publish_budget(self, session: UUID, frame: Mapping[str, Any]) -> None:
+        outgoing = [Outgoing(FACILITATORS, "budget", frame)]
+        await doorbell.ring(
+            session, await self.engines.log.append(session, outgoing, timeout_s=WRITE_S)
+        )
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)
@@ -414,6 +445,7 @@ class Hub:
         """Layers forget their groups, after a restart or a day; a member says so again."""
         self._beats += 1
         if self._beats % REJOIN_EVERY == 0:
+            await self.lines.renew(timeout_s=WRITE_S)
             for socket in list(self._sockets):
                 await socket.join_group()
 

@@ -38,11 +38,20 @@ class Logged:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How often a member may speak: so many a second, and so many at once."""
+
+    per_s: float
+    burst: int
+
+
+@dataclass(frozen=True)
 class Accepted:
     """What the one accepting statement found and did.
 
     `fresh` is False when nothing was stored; if the `client_msg_id` was `known` before,
     `same_text` tells a retry from a reuse, and `outcome` is the terminal frame if there is one.
+    `too_fast` says that this member spoke more often than they may, on all workers together.
     """
 
     utterance: UUID
@@ -61,6 +70,7 @@ class Accepted:
     since_nudge_s: float | None
     recent_turns: tuple[str, ...] = field(repr=False)
     recent_passages: tuple[UUID, ...]
+    too_fast: bool = False
 
 
 # Streams are locked in the order of their ids, so that two writers never wait for each other.
@@ -98,30 +108,41 @@ SELECT audience, seq, frame FROM numbered
 
 ACCEPT = f"""
 WITH room AS (
-    SELECT s.id AS session_id, s.mode, s.status, s.killed OR o.killed AS killed,
-           s.cooldown_s, s.roster_version, m.id AS member_id, m.paused,
-           coalesce(m.snoozed_until > now(), false) AS snoozed
+    SELECT s.id AS session_id, s.organisation_id, s.mode, s.status,
+           s.killed OR o.killed AS killed, s.cooldown_s, s.roster_version, m.id AS member_id,
+           m.paused, coalesce(m.snoozed_until > now(), false) AS snoozed
     FROM coach_member m
     JOIN coach_session s ON s.id = m.session_id
     JOIN coach_organisation o ON o.id = s.organisation_id
     WHERE m.id = %(member)s AND s.id = %(session)s AND m.removed_at IS NULL
+), prior AS (
+    SELECT u.id, u.digest, u.outcome, u.member_id FROM coach_utterance u
+    WHERE u.session_id = %(session)s AND u.client_msg_id = %(client_msg_id)s
+), due AS (
+    SELECT room.* FROM room
+    WHERE status = 'open' AND roster_version = %(roster_version)s
+      AND NOT EXISTS (SELECT FROM prior)
+), paced AS (
+    INSERT INTO gateway_pace AS p (member_id, organisation_id, due_at)
+    SELECT member_id, organisation_id, now() + make_interval(secs => %(step_s)s) FROM due
+    ON CONFLICT (member_id) DO UPDATE
+    SET due_at = greatest(p.due_at, now()) + make_interval(secs => %(step_s)s)
+    WHERE p.due_at <= now() + make_interval(secs => %(slack_s)s)
+    RETURNING member_id
 ), said AS (
     INSERT INTO coach_utterance
         (id, session_id, member_id, client_msg_id, digest, text, raw_text, characters, act,
          reason, lease_until)
     SELECT %(utterance)s, session_id, member_id, %(client_msg_id)s, %(digest)s, %(text)s,
            %(raw_text)s, %(characters)s, '', '', now() + make_interval(secs => {LEASE_S})
-    FROM room WHERE status = 'open' AND roster_version = %(roster_version)s
+    FROM due JOIN paced USING (member_id)
     ON CONFLICT (session_id, client_msg_id) DO NOTHING
     RETURNING id
 ), wanted AS (
     SELECT a.* FROM said,
         unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
         WITH ORDINALITY AS a(audience, type, frame, ord)
-), {_APPEND}, prior AS (
-    SELECT u.id, u.digest, u.outcome, u.member_id FROM coach_utterance u
-    WHERE u.session_id = %(session)s AND u.client_msg_id = %(client_msg_id)s
-), ended AS (
+), {_APPEND}, ended AS (
     SELECT e.frame FROM prior
     JOIN coach_stream s ON s.session_id = %(session)s AND s.audience = %(audience)s
     JOIN coach_event e ON e.stream_id = s.id AND e.type = prior.outcome
@@ -142,7 +163,8 @@ SELECT (SELECT id FROM said), prior.id, prior.digest, prior.member_id = room.mem
        ARRAY(SELECT p FROM (
                  SELECT passages, created_at FROM coach_nudge n
                  WHERE n.member_id = room.member_id ORDER BY n.created_at DESC LIMIT 6
-             ) r, unnest(r.passages) p)
+             ) r, unnest(r.passages) p),
+       EXISTS (SELECT FROM due) AND NOT EXISTS (SELECT FROM paced)
 FROM room LEFT JOIN prior ON true
 """
 
@@ -232,12 +254,13 @@ class EventLog:
         raw_text: str | None,
         characters: int,
         roster_version: int,
+        pace: Pace,
         timeout_s: float,
     ) -> Accepted | None:
         """Store an utterance with its acknowledgement; None when the member is not there.
 
-        Nothing is stored, and `fresh` is False without a prior one, when the session is over or
-        its roster is newer than the one that this text was redacted with.
+        Nothing is stored, and `fresh` is False without a prior one, when the session is over, its
+        roster is newer than the one that this text was redacted with, or the member is too fast.
         """
         ack = {"client_msg_id": str(client_msg_id), "utterance": str(utterance)}
         spoken = {"utterance": str(utterance), "text": text, "speaker": {"member": str(member)}}
@@ -258,6 +281,8 @@ class EventLog:
                 "raw_text": raw_text,
                 "characters": characters,
                 "roster_version": roster_version,
+                "step_s": 1 / pace.per_s,
+                "slack_s": (pace.burst - 1) / pace.per_s,
                 **_columns(outgoing),
             },
             timeout_s=timeout_s,
@@ -359,4 +384,5 @@ def _accepted(row: tuple[Any, ...], utterance: UUID, digest: bytes) -> Accepted:
         since_nudge_s=None if row[13] is None else float(row[13]),
         recent_turns=tuple(reversed(row[14])),
         recent_passages=tuple(row[15]),
+        too_fast=row[16],
     )

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from coach.live.log import Outgoing
 from coach.models import FACILITATORS
 from coach.nudges.outcome import Blocked, Cancelled, Escalated, Failed, Nudge, Outcome, Silence
-from coach.nudges.road import Heard, Trace
+from coach.nudges.trace import Heard, Trace
 from coach.ops import metrics
 
 FAILURES = {
@@ -208,6 +208,8 @@ class Ending:
         view = trace.disclosure
         return {
             "route": trace.route,
+            "choice": list(trace.choice),
+            "confidence": trace.confidence,
             "verdict": trace.verdict,
             "act": trace.act,
             "stages": trace.watch.as_rows(),

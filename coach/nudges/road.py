@@ -1,38 +1,31 @@
 """The road of an utterance: from accepted words to one outcome, in plain calls, top to bottom."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field
-from uuid import UUID
 
 import structlog
 from django.conf import settings
 
 from coach.engines import Engines
 from coach.gateway.errors import GatewayError
-from coach.live.deadline import Deadline, Stopwatch
-from coach.live.log import Accepted
-from coach.live.room import Room
+from coach.live.deadline import Deadline
 from coach.nudges.due import calls_for_none, refused_by_room
 from coach.nudges.outcome import (
     Blocked,
-    Citation,
     Escalated,
-    Nudge,
     Outcome,
     Silence,
     card_frame,
     stand_in,
 )
-from coach.nudges.permission import ConsentChanged, while_allowed
-from coach.nudges.prompt import build_prompt, system_lines
+from coach.nudges.permission import ConsentChanged
+from coach.nudges.trace import Heard, Trace
+from coach.nudges.writing import Show, Writing
 from consent.errors import ConsentError, UnknownSubject
 from consent.registry import Purpose
 from consent.vault import Disclosure
 from rag.errors import RetrievalError
 from rag.retrieval import Filters, Passage
-from safety import crisis, gate, guardrails
+from safety import crisis, guardrails
 from safety.classifiers import Signals
 from safety.errors import GateClosed, RedactionFailed, SignalsFailed
 
@@ -43,34 +36,6 @@ READ_S = 0.35
 PASSAGES = 5
 STORED_FIELDS = ("display_name", "role", "goal", "profile_note")
 SELF_HARM = "self_harm"
-
-Show = Callable[[str, int], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Heard:
-    """One accepted utterance, redacted, and what its room looked like at that moment."""
-
-    utterance: UUID
-    member: UUID
-    room: Room
-    state: Accepted
-    text: str = field(repr=False)
-
-
-@dataclass
-class Trace:
-    """What a facilitator may know of a road: ids, scores and reasons, no words."""
-
-    watch: Stopwatch
-    act: str = ""
-    signals: Signals | None = field(default=None, repr=False)
-    disclosure: Disclosure | None = None
-    passages: tuple[Passage, ...] = field(default=(), repr=False)
-    route: str = ""
-    verdict: str = ""
-    first_ms: float | None = None
-    first_token_ms: float | None = None
 
 
 async def compose(
@@ -136,12 +101,12 @@ async def compose(
     if not passages:
         return Silence("no_passage")
 
-    shown: list[str] = []
+    writing = Writing(heard, context, view, engines, show, clause_by, deadline, trace)
     with watch.stage("draft"):
         try:
-            return await _from_model(
-                heard, context, view, engines, show, shown, clause_by, deadline, trace
-            )
+            nudge = await writing.nudge()
+            writing.keep(nudge)
+            return nudge
         except GatewayError as exc:
             reason = exc.reason
         except GateClosed as exc:
@@ -229,71 +194,6 @@ async def _read(
     async with asyncio.TaskGroup() as group:
         reading, searching = group.create_task(signals()), group.create_task(search())
     return reading.result(), searching.result()
-
-
-async def _from_model(
-    heard: Heard,
-    context: dict[str, str],
-    view: Disclosure,
-    engines: Engines,
-    show: Show,
-    shown: list[str],
-    clause_by: Deadline,
-    deadline: Deadline,
-    trace: Trace,
-) -> Nudge:
-    """The model's nudge, shown clause by clause while it is written.
-
-    Raises GatewayError, GateClosed, TimeoutError, ConsentChanged, ConsentError.
-    """
-    passages = trace.passages
-    mark = engines.canary(heard.room.organisation_id)
-    prompt = build_prompt(context, passages, canary_word=mark)
-    protected = gate.Protected(
-        names=heard.room.names, canaries=(mark,), prompt_lines=system_lines()
-    )
-
-    async def still_allowed() -> None:
-        now = await engines.vault.epoch(
-            heard.member, timeout_s=min(DISCLOSE_S, deadline.remaining_s())
-        )
-        if now != view.epoch:
-            raise ConsentChanged
-
-    if engines.gateway.routes:
-        await still_allowed()
-    async with (
-        while_allowed(still_allowed),
-        engines.gateway.draft(prompt, deadline=deadline) as draft,
-    ):
-        trace.route = draft.route
-        clauses = gate.release(
-            aiter(draft), passages=[p.text for p in passages], protected=protected
-        )
-        async with aclosing(clauses):
-            while True:
-                limit = deadline if shown else clause_by
-                async with asyncio.timeout(limit.remaining_s()):
-                    clause = await anext(clauses, None)
-                if clause is None:
-                    break
-                await still_allowed()
-                if not shown:
-                    trace.first_ms = trace.watch.elapsed_ms()
-                    trace.first_token_ms = draft.first_token_ms
-                await show(clause, sum(map(len, shown)))
-                shown.append(clause)
-        cites = draft.body.cites if draft.body is not None else ()
-    citations = _citations(cites, passages)
-    if not citations or not shown:
-        raise GateClosed("no_source")
-    return Nudge("".join(shown).strip(), citations, source="model", route=trace.route)
-
-
-def _citations(cites: Sequence[int], passages: Sequence[Passage]) -> tuple[Citation, ...]:
-    """The cited passages that exist; a number outside the prompt's is no citation."""
-    cited = [passages[n - 1] for n in dict.fromkeys(cites) if 1 <= n <= len(passages)]
-    return tuple(Citation(p.id, p.title, p.version, p.text) for p in cited)
 
 
 def _escalated(policy: str | None, heard: Heard, trace: Trace) -> Escalated:

@@ -3,21 +3,27 @@
 import asyncio
 import json
 import time
+import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import openai
 from openai import AsyncOpenAI
 
 from coach.demo.rehearsal import Line, quantiles, rehearse
-from coach.gateway.gateway import Gateway, Prompt, Route, schema
+from coach.gateway.gateway import Gateway
+from coach.gateway.growing import NUDGE
+from coach.gateway.plan import Plan
+from coach.gateway.prompt import Ask, Prompt
+from coach.gateway.routes import Route
 from coach.live.client import LiveClient, rest
 from coach.live.deadline import Deadline
 
 Row = dict[str, Any]
 Say = Callable[[str], None]
 
-CALLS, AT_ONCE = 400, 10
+CALLS, AT_ONCE, WARM_UP = 1000, 10, 5
+NOBODY = Ask(uuid.uuid4(), uuid.uuid4())
 IDLE, TALKERS, RATE_PER_S, SECONDS = 200, 20, 20.0, 15
 
 
@@ -72,46 +78,66 @@ async def sockets(url: str, token: str, say: Say) -> list[Row]:
 async def gateway(say: Say) -> list[Row]:
     """What the gateway adds to the bare client, interleaved, upstream without any latency."""
     body = json.dumps({"nudge": "What would done look like to you?", "cites": [1]})
+    spent: dict[str, list[Times]] = {"bare client": [], "gateway": []}
     async with await asyncio.start_server(_upstream(body), "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        url = f"http://127.0.0.1:{port}/v1"
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
         bare = AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
-        prompt = Prompt(({"role": "user", "content": "I am stuck"},), passages=1)
-        times: dict[str, list[float]] = {"bare client": [], "gateway": []}
-        async with Gateway([Route("bench", url, "none", "")]) as ours:
-            for _ in range(CALLS // AT_ONCE):
-                times["bare client"] += await asyncio.gather(*(_bare(bare) for _ in range(AT_ONCE)))
-                times["gateway"] += await asyncio.gather(
-                    *(_ours(ours, prompt) for _ in range(AT_ONCE))
-                )
+        async with Gateway(Plan((Route("bench", url, "none"),))) as ours:
+            ways = {"bare client": lambda: _bare(bare), "gateway": lambda: _ours(ours)}
+            for turn in range(WARM_UP + CALLS // AT_ONCE):
+                # Whoever goes first in a turn finds the machine in another state.
+                for name in sorted(ways, reverse=bool(turn % 2)):
+                    times = await asyncio.gather(*(ways[name]() for _ in range(AT_ONCE)))
+                    spent[name] += times if turn >= WARM_UP else []
         await bare.close()
     say(f"{CALLS} calls each, {AT_ONCE} at once")
-    return [{"what": name, "n": len(spent), **quantiles(spent)} for name, spent in times.items()]
+    rows = []
+    for what, pick in (("first token", Times.first), ("whole call", Times.whole)):
+        found = {name: quantiles(map(pick, times)) for name, times in spent.items()}
+        rows += [{"what": f"{what}, {name}", "n": CALLS, **q} for name, q in found.items()]
+        over = {k: round(v - found["bare client"][k], 2) for k, v in found["gateway"].items()}
+        rows.append({"what": f"{what}, over", "n": CALLS, **over})
+    return rows
 
 
-async def _bare(client: openai.AsyncOpenAI) -> float:
-    began = time.perf_counter()
+class Times(NamedTuple):
+    """Milliseconds until a call's first content, and until its end."""
+
+    first_ms: float
+    whole_ms: float
+
+    def first(self) -> float:
+        return self.first_ms
+
+    def whole(self) -> float:
+        return self.whole_ms
+
+
+async def _bare(client: openai.AsyncOpenAI) -> Times:
+    began, first = time.perf_counter(), 0.0
     stream = await client.chat.completions.create(
         model="none",
         messages=[{"role": "user", "content": "I am stuck"}],
         stream=True,
         response_format={
             "type": "json_schema",
-            "json_schema": {"name": "nudge", "strict": True, "schema": schema(1)},
+            "json_schema": {"name": "nudge", "strict": True, "schema": NUDGE.schema(1)},
         },
     )
     async with stream:
-        async for _ in stream:
-            pass
-    return (time.perf_counter() - began) * 1000
+        async for chunk in stream:
+            if not first and chunk.choices[0].delta.content:
+                first = time.perf_counter()
+    return Times((first - began) * 1000, (time.perf_counter() - began) * 1000)
 
 
-async def _ours(gateway: Gateway, prompt: Prompt) -> float:
-    began = time.perf_counter()
-    async with gateway.draft(prompt, deadline=Deadline.after_ms(5000)) as draft:
+async def _ours(gateway: Gateway) -> Times:
+    began, first = time.perf_counter(), 0.0
+    prompt = Prompt(({"role": "user", "content": "I am stuck"},), passages=1)
+    async with gateway.draft(prompt, NOBODY, deadline=Deadline.after_ms(5000)) as draft:
         async for _ in draft:
-            pass
-    return (time.perf_counter() - began) * 1000
+            first = first or time.perf_counter()
+    return Times((first - began) * 1000, (time.perf_counter() - began) * 1000)
 
 
 def _upstream(body: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:

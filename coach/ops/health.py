@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.metrics_core import Metric
 
 from coach import tenancy
+from coach.gateway.costs import rises
 from coach.rooms import retention
 from consent import audit
 from consent.audit import PLATFORM
@@ -57,6 +58,8 @@ def metrics_summary(_request: HttpRequest) -> JsonResponse:
             "utterances": _counts(families["sidecoach_utterances"]),
             "nudges": _counts(families["sidecoach_nudges"]),
             "model_calls": _counts(families["sidecoach_model_calls"]),
+            "model_escalations": _counts(families["sidecoach_model_escalations"]),
+            "kept_drafts": _counts(families["sidecoach_kept_drafts"]),
             "terminal_ms": _quantiles(families["sidecoach_terminal_ms"]),
             "stage_ms": _quantiles(families["sidecoach_stage_ms"]),
         }
@@ -64,7 +67,7 @@ def metrics_summary(_request: HttpRequest) -> JsonResponse:
 
 
 def metrics_alerts(_request: HttpRequest) -> JsonResponse:
-    """What this worker itself can see to be wrong: slowness, errors, rows past their deadline."""
+    """What this worker can see to be wrong: slowness, errors, late erasure, costs that rise."""
     families = {family.name: family for family in REGISTRY.collect()}
     alerts: list[dict[str, Any]] = [
         {"name": "slow_nudges", "severity": "warning", **row}
@@ -78,8 +81,19 @@ def metrics_alerts(_request: HttpRequest) -> JsonResponse:
         alerts.append({"name": "errors", "severity": "critical", "share": failed / total})
     with tenancy.acting(tenancy.everywhere("alerts")):
         late = {kind: n for kind, n in retention.overdue(at=timezone.now()).items() if n}
+        risen = rises()
     if late:
         alerts.append({"name": "retention_overdue", "severity": "warning", "rows": late})
+    alerts += [
+        {
+            "name": "cost_rise",
+            "severity": "warning",
+            "organisation": rise.organisation,
+            "before": rise.before,
+            "cost": rise.cost,
+        }
+        for rise in risen
+    ]
     return JsonResponse({"alerts": alerts})
 
 

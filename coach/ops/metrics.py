@@ -17,6 +17,10 @@ FIRST_WORDS = Histogram(
 OUTCOMES = Counter("sidecoach_utterances", "Utterances by terminal event", ["outcome", "reason"])
 NUDGES = Counter("sidecoach_nudges", "Nudges by source", ["source", "reason"])
 MODEL_CALLS = Counter("sidecoach_model_calls", "Calls to a route by outcome", ["route", "outcome"])
+ESCALATIONS = Counter(
+    "sidecoach_model_escalations", "Unsure drafts that a heavier route was to write", ["end"]
+)
+KEPT = Counter("sidecoach_kept_drafts", "Drafts looked for among those kept", ["found"])
 FRAMES_REFUSED = Counter("sidecoach_frames_refused", "Client frames refused", ["code"])
 UNKNOWN_EVENTS = Counter("sidecoach_unknown_events", "Group events no handler knew")
 SOCKETS = Gauge("sidecoach_sockets", "Open sockets of this worker", ["role"])

@@ -59,6 +59,12 @@ async def tell_consent(hub: Hub, session: UUID, member: UUID, *, withdrawn: bool
         await doorbell.tell(
             session, str(member), "stop.roads", member=str(member), reason="consent_changed"
         )
+        await hub.engines.kept.forget(member, timeout_s=WRITE_S)
+        await hub.engines.database.fetch(
+            "DELETE FROM reports_report WHERE member_id = %(member)s OR %(member)s = ANY(subjects)",
+            {"member": member},
+            timeout_s=WRITE_S,
+        )
     room = await hub.room(session, fresh=True)
     if room is None or (seat := await describe_member(hub, room, member)) is None:
         return

@@ -8,8 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, models
+from django.db.models import Q
 from django.utils import timezone
 
+from coach.gateway.models import (
+    Budget,
+    KeptDraft,
+    ModelCall,
+    Pace,
+    RegisteredRoute,
+    Spend,
+    Switch,
+    Trial,
+)
 from coach.models import (
     AccessToken,
     Alert,
@@ -23,6 +34,7 @@ from coach.models import (
     Stream,
     Utterance,
 )
+from coach.reports.models import Report
 from consent import choices, receipts
 from consent.models import (
     AuditEntry,
@@ -133,6 +145,28 @@ KEPT = (
         give=_rows(Utterance, "id", "text", "act", "outcome", "reason", "accepted_at"),
     ),
     Kept(
+        Report, "what was written after a session from their words", Purposes.REFLECTION,
+        erase=lambda member: Report.objects.filter(
+            Q(member=member) | Q(subjects__contains=[member.id])
+        ).delete(),
+        give=_rows(Report, "kind", "state", "points", "source", "created_at"),
+    ),
+    Kept(
+        KeptDraft, "nudges made for their words, kept for whoever says the same",
+        Purposes.COACHING,
+        erase=lambda member: KeptDraft.objects.filter(member_id=member.id).delete(),
+    ),
+    Kept(
+        ModelCall, "what calls for their words cost", Purposes.COACHING,
+        erase=lambda member: ModelCall.objects.filter(member_id=member.id).update(
+            member_id=None, utterance_id=None
+        ),
+    ),
+    Kept(
+        Pace, "when they spoke last", Purposes.COACHING,
+        erase=lambda member: Pace.objects.filter(member=member).delete(),
+    ),
+    Kept(
         AccessToken, "digests of their tokens", "until they expire",
         erase=lambda member: member.tokens.all().delete(),
     ),
@@ -166,6 +200,11 @@ KEPT = (
 )  # fmt: skip
 
 IMPERSONAL = {
+    RegisteredRoute: "settings",
+    Trial: "settings",
+    Switch: "settings",
+    Budget: "settings",
+    Spend: "sums for each organisation, day and session",
     Organisation: "a legal person",
     Staff: "log-ins, which an administrator adds and removes",
     Session: "a title, and settings of the room",

@@ -1,7 +1,7 @@
 // The live board: what people let the facilitator see, and the means to step in.
 
 import { ApiError, get, post } from "./api.js";
-import { announce, say, slotsOf } from "./dom.js";
+import { announce, name, say, slotsOf } from "./dom.js";
 import { Cards } from "./board/cards.js";
 import { Lane } from "./board/lane.js";
 import { Members } from "./board/members.js";
@@ -138,6 +138,11 @@ const handlers = {
   "nudge.feedback"(frame) {
     timeline.judged(frame);
     numbers.judged(frame);
+  },
+  budget({ period, percent }) {
+    const key = percent < 100 ? "budget.warning" : "budget.spent";
+    $("budget").textContent = say(key, { percent, period: name("period", period) });
+    $("budget").hidden = false;
   },
   timing: (frame) => timeline.timed(frame),
   alert: (frame, past) => lane.add(frame, past),

@@ -10,14 +10,16 @@ from django.core.management.base import BaseCommand, CommandParser
 from coach.demo.load import REHEARSAL_FILE, load
 from coach.demo.rehearsal import Line
 from coach.live import server
-from coach.ops import benches
+from coach.ops import benches, replay
 from safety.jsonlines import read
 
-NAMES = ("pipeline", "retrieval", "sockets", "gateway")
+NAMES = ("pipeline", "retrieval", "sockets", "gateway", "kept")
 
 
 class Command(BaseCommand):
-    help = "Print speed tables: pipeline, retrieval, sockets, gateway or all."
+    help = (
+        "Print speed tables (pipeline, retrieval, sockets, gateway), what kept drafts hit, or all."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", choices=[*NAMES, "all"])
@@ -43,6 +45,10 @@ class Command(BaseCommand):
     def gateway(self) -> list[benches.Row]:
         return asyncio.run(benches.gateway(self.stderr.write))
 
+    def kept(self) -> list[benches.Row]:
+        load(progress=self.stderr.write)
+        return [asyncio.run(replay.kept(split)) for split in replay.SPLITS]
+
     def retrieval(self) -> list[benches.Row]:
         from rag.benchmark import retrieval
 
@@ -50,11 +56,13 @@ class Command(BaseCommand):
         return [*report["search"], {"what": "embedding", **report["embedding_ms"]}]
 
     def own_server(self) -> Any:
-        return server.running(log=Path(settings.DATA_DIR) / "bench.log")
+        return server.running(
+            log=Path(settings.DATA_DIR) / "bench.log", environment=server.UNHURRIED
+        )
 
     def print_table(self, name: str, rows: list[benches.Row]) -> None:
         columns = list(dict.fromkeys(key for row in rows for key in row))
-        self.stdout.write(f"\n### {name}, milliseconds\n")
+        self.stdout.write(f"\n### {name}\n")
         self.stdout.write("| " + " | ".join(columns) + " |")
         self.stdout.write("|" + " --- |" * len(columns))
         for row in rows:

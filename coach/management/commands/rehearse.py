@@ -40,7 +40,7 @@ class Command(BaseCommand):
         else:
             self.stderr.write("starting a server ...")
             log = Path(settings.DATA_DIR) / "rehearsal.log"
-            with server.running(log=log) as own:
+            with server.running(log=log, environment=server.UNHURRIED) as own:
                 result = asyncio.run(self.play(script, own.ws, token or "", report))
         summary = result.summary()
         if options["json"]:

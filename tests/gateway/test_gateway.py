@@ -1,4 +1,5 @@
 import asyncio
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -12,10 +13,14 @@ from coach.gateway.errors import (
     NoRoute,
     RouteClosed,
 )
-from coach.gateway.gateway import Gateway, Prompt, Route
+from coach.gateway.gateway import Gateway
+from coach.gateway.plan import Plan
+from coach.gateway.prompt import Ask, Prompt
+from coach.gateway.routes import Route
 from coach.live.deadline import Deadline
 from tests.scripted_model import Answer, ScriptedModel, says
 
+ASK = Ask(uuid.uuid4(), uuid.uuid4())
 PROMPT = Prompt(
     messages=({"role": "system", "content": "s"}, {"role": "user", "content": "u"}), passages=2
 )
@@ -31,12 +36,12 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 async def gateway(model):
-    async with Gateway([Route("default", model.url, "tiny", "")]) as gateway:
+    async with Gateway(Plan((Route("default", model.url, "tiny"),))) as gateway:
         yield gateway
 
 
 async def words(gateway: Gateway, milliseconds: float = 2000) -> tuple[str, tuple[int, ...]]:
-    async with gateway.draft(PROMPT, deadline=Deadline.after_ms(milliseconds)) as draft:
+    async with gateway.draft(PROMPT, ASK, deadline=Deadline.after_ms(milliseconds)) as draft:
         text = "".join([piece async for piece in draft])
         assert draft.body is not None
         return text, draft.body.cites
@@ -156,7 +161,7 @@ async def test_a_refusal_is_one_call_and_no_retry(gateway, model, status):
 
 async def test_leaving_early_closes_the_call_upstream(gateway, model):
     model.script = endless
-    async with gateway.draft(PROMPT, deadline=Deadline.after_ms(5000)) as draft:
+    async with gateway.draft(PROMPT, ASK, deadline=Deadline.after_ms(5000)) as draft:
         async for _ in draft:
             break
     for _ in range(50):
@@ -182,13 +187,13 @@ async def test_five_failures_close_the_route_and_it_opens_again_by_itself(gatewa
 
 
 async def test_without_a_route_there_is_no_call():
-    async with Gateway([]) as gateway:
+    async with Gateway(Plan()) as gateway:
         with pytest.raises(NoRoute):
             await words(gateway)
 
 
 async def test_nobody_there_is_said_at_once(unused_tcp_port):
-    route = Route("default", f"http://127.0.0.1:{unused_tcp_port}/v1", "tiny", "")
-    async with Gateway([route]) as gateway:
+    route = Route("default", f"http://127.0.0.1:{unused_tcp_port}/v1", "tiny")
+    async with Gateway(Plan((route,))) as gateway:
         with pytest.raises(ModelDown):
             await words(gateway)

@@ -14,7 +14,7 @@ def feed(text: str, cuts: list[int]) -> str:
         words += growing.feed(text[last:cut])
         last = cut
     body = growing.close()
-    assert body.nudge == words
+    assert body.words == words
     return words
 
 

@@ -1,0 +1,71 @@
+import io
+import json
+import uuid
+from datetime import timedelta
+
+from django.core.management import call_command
+from django.utils import timezone
+
+from coach.gateway.costs import costs, rises
+from coach.gateway.measured import measured
+from coach.gateway.models import ModelCall
+
+
+def call(tenant, micros: int, *, days_ago: float = 0.0, **fields) -> None:
+    at = timezone.now() - timedelta(days=days_ago)
+    ModelCall.objects.create(
+        organisation=tenant, session_id=uuid.uuid4(), role="nudge", route="small",
+        micros=micros, at=at, settled_at=at, outcome=fields.pop("outcome", "ok"), **fields,
+    )  # fmt: skip
+
+
+def test_costs_are_summed_and_given_for_a_thousand_requests(tenant):
+    utterance = uuid.uuid4()
+    call(tenant, 2000, utterance_id=utterance)
+    call(tenant, 1000, utterance_id=utterance)
+    call(tenant, 3000, utterance_id=uuid.uuid4())
+    call(tenant, 9000, days_ago=40, utterance_id=uuid.uuid4())
+    (cost,) = [c for c in costs("organisation", days=30) if c.of == tenant.slug]
+    assert (cost.calls, cost.requests, cost.cost) == (3, 2, 0.006)
+    assert cost.per_thousand_requests == 3.0
+
+
+def test_what_a_shadow_costs_is_money_but_no_request(tenant):
+    call(tenant, 2000, utterance_id=uuid.uuid4())
+    call(tenant, 2000, utterance_id=uuid.uuid4(), shadow=True)
+    (cost,) = [c for c in costs("organisation", days=1) if c.of == tenant.slug]
+    assert (cost.calls, cost.requests, cost.per_thousand_requests) == (1, 1, 4.0)
+
+
+def test_the_command_breaks_costs_down_by_member(tenant):
+    member = uuid.uuid4()
+    call(tenant, 5000, member_id=member)
+    out = io.StringIO()
+    call_command("costs", by="member", days=1, stdout=out)
+    rows = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [row["cost"] for row in rows if row["of"] == str(member)] == [0.005]
+
+
+def test_a_rise_of_more_than_a_fifth_over_yesterday_is_an_alert(tenant):
+    call(tenant, 100_000, days_ago=1)
+    call(tenant, 119_000)
+    assert tenant.slug not in [rise.organisation for rise in rises()]
+    call(tenant, 2_000)
+    (rise,) = [r for r in rises() if r.organisation == tenant.slug]
+    assert (rise.before, rise.cost) == (0.1, 0.121)
+
+
+def test_routes_are_measured_by_their_own_calls(tenant):
+    route = f"r-{uuid.uuid4().hex[:8]}"
+    for n in range(8):
+        call(tenant, 100, first_ms=100.0 + n)
+    for outcome in ("ok", "ok", "model_broken", "model_late"):
+        ModelCall.objects.create(
+            organisation=tenant, session_id=uuid.uuid4(), role="nudge", route=route,
+            outcome=outcome, micros=100, first_ms=50.0, settled_at=timezone.now(),
+        )  # fmt: skip
+    figures = measured()[route]
+    assert figures["calls"] == 4
+    assert figures["answered"] == 0.5
+    assert figures["valid"] == 0.6667
+    assert figures["first_ms"] == {"p50": 50.0, "p95": 50.0}
