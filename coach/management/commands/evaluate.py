@@ -30,6 +30,12 @@ def _redteam(data: Path) -> dict[str, Any]:
     return redteam(case for path in files for case in read(path, {"id": str}))
 
 
+def _gate(data: Path) -> dict[str, Any]:
+    from safety.evaluation import hostile_outputs
+
+    return hostile_outputs()
+
+
 def _retrieval(data: Path) -> dict[str, Any]:
     from rag.evaluation import retrieval
 
@@ -38,10 +44,12 @@ def _retrieval(data: Path) -> dict[str, Any]:
 
 SUITES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "classifiers": _classifiers,
+    "gate": _gate,
     "redaction": _redaction,
     "redteam": _redteam,
     "retrieval": _retrieval,
 }
+WITHOUT_DATA = frozenset({"gate"})
 
 
 class Command(BaseCommand):
@@ -49,13 +57,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("suite", choices=sorted(SUITES))
-        parser.add_argument("--data", type=Path, required=True)
+        parser.add_argument("--data", type=Path, help="the labelled sets; `gate` needs none")
         parser.add_argument("--report", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["data"].exists():
-            raise CommandError(f"{options['data']} does not exist")
-        report = SUITES[options["suite"]](options["data"])
+        data = options["data"]
+        if data is None and options["suite"] not in WITHOUT_DATA:
+            raise CommandError("--data is missing")
+        if data is not None and not data.exists():
+            raise CommandError(f"{data} does not exist")
+        report = SUITES[options["suite"]](data or Path())
         text = json.dumps(report, indent=2, default=str)
         if options["report"]:
             options["report"].write_text(text + "\n", encoding="utf-8")
