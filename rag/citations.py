@@ -14,6 +14,8 @@ from typing import Protocol
 from uuid import UUID
 
 SUPPORTED = 0.5
+# Below this a text shares at most a stray word with its passages.
+STRAYED, TELLING_WORDS = 0.15, 5
 # How much wider than the clause, in words, a quote may be.
 STRETCH = 2.0
 MIN_SPAN = 8
@@ -97,6 +99,20 @@ def supported(text: str, passages: Sequence[Cited]) -> bool:
     found = [support(clause, passages) for clause in clauses(text)]
     told = [each for each in found if each is not None]
     return bool(told) and sum(each.score for each in told) / len(told) >= SUPPORTED
+
+
+def is_grounded(text: str, passages: Sequence[Cited], *, said: Sequence[str] = ()) -> bool:
+    """Whether a text being written may rest on a passage; only one that strays clearly does not.
+
+    What the speaker said themselves counts for nothing either way. A text of fewer than five
+    other content words has not said enough to stray.
+    """
+    known = {word.stem for one in said for word in _content(one)}
+    words = [word for word in _content(text) if word.stem not in known]
+    if len({word.stem for word in words}) < TELLING_WORDS:
+        return True
+    found = support(" ".join(text[word.start : word.end] for word in words), passages)
+    return found is not None and found.score >= STRAYED
 
 
 def clauses(text: str) -> list[str]:

@@ -35,9 +35,22 @@ _MARKUP = re.compile(
     r"<\s*[a-zA-Z/!?]|&(?:#\w+|[a-z]{2,8});|!?\[[^\]\n]{0,200}\]\s?[\[(]|```"
     r"|`[^`\n]{1,80}`|\*\*|__\w|~~"
     r"|(?<!\w)\*[^*\s][^*\n]{0,80}\*(?!\w)|(?<!\w)_[^_\s][^_\n]{0,80}_(?!\w)"
-    r"|^\s{0,3}(?:#{1,6}\s|>\s|[-*+•]\s|\d{1,2}[.)]\s|\||={3,}|-{3,})|\{\{|\}\}|\{%|\$\{"
+    r"|^\s{0,3}(?:#{1,6}\s|>\s|[-*+•]\s|\d{1,2}[.)]\s|\||={3,}|-{3,})|[{}]|\$\{"
     r"|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\]\(",
     re.MULTILINE | re.IGNORECASE,
+)
+# What a nudge never speaks of, whatever it was told: doses, deals, passwords, what was consented.
+_OVERREACH = re.compile(
+    r"\b(?:take|taking|double|swallow|stop\s+taking)\s+(?:\w+\s+){0,4}(?:pills?|tablets?|capsules?"
+    r"|medicine|medication|meds|antidepressants?|ibuprofen|paracetamol|mg)\b"
+    r"|\b\d+\s?(?:mg|milligrams?|ml)\b|\bdiagnos(?:e|ed|is)\b|\bprescri(?:be|bed|ption)\b"
+    r"|\b(?:buy|purchase|subscribe|order)\s+(?:\w+\s+){0,3}(?:now|today|shares?|stocks?|gold"
+    r"|bitcoin|crypto|premium|plan|licence|license|product|subscription|pro)\b|\bpremium\s+(?:plan"
+    r"|subscription|version)\b|\binvest\s+in\b|\bcredit\s+card\b"
+    r"|\b(?:your|the|their|my)\s+(?:passwords?|pin|credentials|access\s+token|api\s+key)\b"
+    r"|\byour\s+consent\b|\bconsent\s+(?:has\s+been|was|is)\s+(?:\w+\s+)?(?:given|granted"
+    r"|recorded)\b|\b(?:internal\s+mark|system\s+prompt|my\s+instructions)\b",
+    re.IGNORECASE,
 )
 # No nudge has a number that long: it is a card, a phone or an account, whatever its checksum.
 _LONG_NUMBER = re.compile(r"\d(?:[\s./_()-]{0,2}\d){8,}")
@@ -81,8 +94,7 @@ class Protected:
     allowed_placeholders: frozenset[str] = frozenset()
 
 
-# Reads a text so far and names the policy it breaks, if any; one that cannot read lets it pass,
-# for the rules stand before it.
+# Reads a text so far and names the policy it breaks, or None; it is asked when the rules are done.
 Judge = Callable[[str], Awaitable[str | None]]
 
 
@@ -96,8 +108,8 @@ async def release(
     """Yield the clauses of a draft as they pass; joined they are the draft, outer space trimmed.
 
     Raises GateClosed with the policy that refused: control, canary, prompt_echo, personal_data,
-    link, markup, encoded, toxicity, language, too_long or empty, or the one a judge names. What
-    was yielded before is true as far as it goes; a caller that replaces it says so.
+    link, markup, encoded, overreach, toxicity, language, too_long or empty, or the one a judge
+    names. What was yielded before is true as far as it goes; a caller that replaces it says so.
     """
     screen = Screen(passages, protected)
     text, shown = "", 0
@@ -210,6 +222,7 @@ class Screen:
             ("link", _has_link),
             ("markup", _has_markup),
             ("encoded", _is_encoded),
+            ("overreach", _overreaches),
             ("toxicity", _is_toxic),
             ("language", self._is_foreign),
             ("too_long", _is_too_long),
@@ -296,6 +309,10 @@ def _is_encoded(reading: _Reading) -> bool:
 
 def _is_toxic(reading: _Reading) -> bool:
     return any(_RUDE.search(view.replace("’", "'")) for view in reading.views)
+
+
+def _overreaches(reading: _Reading) -> bool:
+    return bool(_OVERREACH.search(reading.plain))
 
 
 def _is_too_long(reading: _Reading) -> bool:

@@ -15,6 +15,7 @@ from coach.live.deadline import Deadline, Stopwatch
 from coach.live.log import Accepted
 from coach.live.room import Room
 from coach.nudges.due import calls_for_none, refused_by_room
+from coach.nudges.judges import grounding_judge, toxicity_judge
 from coach.nudges.outcome import (
     Blocked,
     Citation,
@@ -31,6 +32,7 @@ from consent.registry import Purpose
 from consent.vault import Disclosure
 from rag.errors import RetrievalError
 from rag.retrieval import Filters, Passage
+from rag.screening import suspect
 from safety import crisis, gate, guardrails
 from safety.classifiers import Signals
 from safety.errors import GateClosed, RedactionFailed, SignalsFailed
@@ -153,7 +155,7 @@ async def compose(
             reason = "model_late"
         except (ConsentChanged, ConsentError):
             return Silence("consent_changed")
-    return stand_in(passages, reason, recent=recent)
+    return stand_in(passages, reason, recent=recent, retracts=bool(shown))
 
 
 async def _disclose(heard: Heard, engines: Engines, deadline: Deadline) -> Disclosure:
@@ -176,9 +178,14 @@ async def _redact_stored(
 ) -> dict[str, str]:
     """The released fields; what the person wrote about themselves is masked like their speech.
 
-    Their name, where they allow it, is theirs to give and stays.
+    Their name, where they allow it, is theirs to give and stays. A field that gives orders to a
+    model is left out.
     """
-    context = dict(view.released)
+    context = {
+        name: value
+        for name, value in view.released.items()
+        if name not in STORED_FIELDS or not guardrails.gives_orders(value)
+    }
     for name in ("goal", "profile_note"):
         if name in context:
             redacted = await engines.redact(context[name], heard.room, deadline)
@@ -227,7 +234,10 @@ async def _read(
         except RetrievalError as exc:
             log.warning("road.unsearched", reason=type(exc).__name__)
             return ()
-        return found.passages
+        # What speaks to a model was planted, however it came past the review at import.
+        return tuple(
+            p for p in found.passages if not (suspect(p.text) or guardrails.gives_orders(p.text))
+        )
 
     async with asyncio.TaskGroup() as group:
         reading, searching = group.create_task(signals()), group.create_task(search())
@@ -268,7 +278,13 @@ async def _from_model(
     async with engines.gateway.draft(prompt, deadline=deadline) as draft:
         trace.route = draft.route
         clauses = gate.release(
-            aiter(draft), passages=[p.text for p in passages], protected=protected
+            aiter(draft),
+            passages=[p.text for p in passages],
+            protected=protected,
+            judges=(
+                toxicity_judge(engines.classifiers),
+                grounding_judge(passages, [*context.values(), *heard.state.recent_turns]),
+            ),
         )
         async with aclosing(clauses):
             while True:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from rag.citations import clauses, support, supported
+from rag.citations import clauses, is_grounded, support, supported
 
 
 @dataclass(frozen=True)
@@ -75,3 +75,15 @@ def test_the_same_question_gets_the_same_answer():
 
 def test_clauses_end_where_sentences_do():
     assert clauses("One. Two? Three; four – five") == ["One.", "Two?", "Three;", "four", "five"]
+
+
+def test_a_text_strays_once_it_has_said_enough_that_no_passage_holds():
+    assert not is_grounded("Book a flight to Lisbon tomorrow morning", [LISTEN, SCALE])
+    assert is_grounded("Book a", [LISTEN, SCALE])
+    assert is_grounded("How confident are you of your next step?", [LISTEN, SCALE])
+
+
+def test_the_speakers_own_words_count_for_nothing():
+    text = "How confident are you about the flight to Lisbon?"
+    assert is_grounded(text, [SCALE], said=["I booked a flight to Lisbon"])
+    assert not is_grounded("Take the flight to Lisbon and enjoy yourself there", [SCALE])
