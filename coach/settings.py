@@ -51,6 +51,7 @@ CSRF_TRUSTED_ORIGINS = [o for o in ALLOWED_ORIGINS if o.startswith("https://")]
 
 INSTALLED_APPS = [
     "coach",
+    "coach.lexicons",
     "consent",
     "rag",
     "safety",

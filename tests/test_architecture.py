@@ -82,7 +82,7 @@ def test_every_table_of_a_tenant_says_whose_it_is():
 
     anchors = {"Organisation", "Session", "Subject", "Playbook"}
     free = {"Purpose", "Field", "PolicyRule", "Notice"}
-    for label in ("coach", "consent", "rag"):
+    for label in ("coach", "lexicons", "consent", "rag"):
         for model in apps.get_app_config(label).get_models():
             names = {f.name for f in model._meta.get_fields()}
             targets = {
