@@ -25,7 +25,17 @@ for _name in ("DATABASE_URL", "REDIS_URL", "TRITON_URL", "LLM_BASE_URL"):
     os.environ.pop(_name, None)
 django.setup()
 
+from tests import network
 from tests.people import ada, ben, fay, open_room, room  # noqa: F401  fixtures for everyone
+
+network.watch()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_speaks_to_another_machine() -> Iterator[None]:
+    """Libraries that fetch something on first use swallow the refusal; the count does not."""
+    yield
+    assert network.attempts == []
 
 
 @pytest.fixture(scope="session")
