@@ -8,7 +8,7 @@ export LOG_JSON ?= 0
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run test check bench test-engines browser format lock clean
+.PHONY: run test check bench test-engines triton browser format lock clean
 
 run: $(STAMP)
 	@$(BIN)/python manage.py serve
@@ -30,6 +30,10 @@ test-engines: $(STAMP) .engines/redis .engines/chromium
 	$(BIN)/python tests/engines/install.py triton
 	$(BIN)/python tests/engines/install.py vllm
 	$(BIN)/python -m pytest -m "engines or browser" --timeout 900
+
+triton: $(STAMP)
+	$(BIN)/python tests/engines/install.py triton
+	$(BIN)/python deploy/triton/serve.py
 
 browser: $(STAMP) .engines/chromium
 	$(BIN)/python -m pytest -m browser --timeout 300

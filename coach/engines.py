@@ -63,7 +63,11 @@ class Engines:
         try:
             async with asyncio.timeout(min(REDACT_S, deadline.remaining_s())):
                 return await asyncio.to_thread(
-                    self.redactor.redact, text, key=room.key, roster=room.names
+                    self.redactor.redact,
+                    text,
+                    key=room.key,
+                    roster=room.names,
+                    lexicon=room.lexicon,
                 )
         except TimeoutError as exc:
             raise RedactionFailed("out of time") from exc

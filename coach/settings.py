@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "coach",
     "coach.gateway",
     "coach.reports",
+    "coach.lexicons",
     "consent",
     "rag",
     "safety",

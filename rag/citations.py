@@ -1,8 +1,7 @@
-"""Does a clause rest on the passage it cites? A deterministic answer, with the words it rests on.
+"""How far does a clause rest on a passage by its words? With the words it rests on.
 
-A clause is supported when enough of its content words stand close together in a passage: lexical
-overlap, weighed by how telling a word is among the passages at hand, and where an embedding is
-given, likeness in meaning as a second voice. Thresholds: docs/retrieval.md.
+The share of a clause's content words that stand close together in a passage, weighed by how
+telling each is among the passages at hand. What follows from it: `rag.grounding`.
 """
 
 import math
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-SUPPORTED = 0.5
 # How much wider than the clause, in words, a quote may be.
 STRETCH = 2.0
 MIN_SPAN = 8
@@ -57,10 +55,6 @@ class Support:
     end: int
     score: float
 
-    @property
-    def holds(self) -> bool:
-        return self.score >= SUPPORTED
-
 
 @dataclass(frozen=True)
 class _Word:
@@ -90,18 +84,6 @@ def support(clause: str, passages: Sequence[Cited]) -> Support | None:
         if best is None or score > best.score:
             best = Support(passage.id, passage.text[start:end], start, end, score)
     return best
-
-
-def supported(text: str, passages: Sequence[Cited]) -> bool:
-    """Does every clause of a text that says something rest on one of the passages?"""
-    found = [support(clause, passages) for clause in clauses(text)]
-    told = [each for each in found if each is not None]
-    return bool(told) and sum(each.score for each in told) / len(told) >= SUPPORTED
-
-
-def clauses(text: str) -> list[str]:
-    """A text's sentences, and their parts at semicolons and dashes."""
-    return [part.strip() for part in re.split(r"(?<=[.!?;:…])\s+|\s[–—-]\s", text) if part.strip()]
 
 
 def telling_words(text: str) -> int:

@@ -6,12 +6,12 @@ Both thresholds are from development drafts (docs/retrieval.md).
 """
 
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from rag.citations import Cited, Support, support
+from rag.citations import Cited, support
 from rag.embedding import Encoder, Vectors
 from rag.errors import EmbedderLate, Ungrounded
 
@@ -23,11 +23,10 @@ _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*\s*$")
 
 @dataclass(frozen=True)
 class Resting:
-    """A sentence of a draft and the passage it rests on; `score` in [0, 1]."""
+    """The passage that a sentence rests on, by its place, and where in it; `score` in [0, 1]."""
 
-    sentence: str = field(repr=False)
-    passage: Cited
-    support: Support | None
+    place: int
+    span: tuple[int, int]
     score: float
 
 
@@ -43,7 +42,7 @@ class Grounding:
     resting: list[Resting] = field(default_factory=list)
     _known: Vectors | None = field(default=None, repr=False)
 
-    async def release(self, clauses: AsyncIterable[str]) -> AsyncIterator[str]:
+    async def release(self, clauses: AsyncIterable[str]) -> AsyncGenerator[str, None]:
         """The draft's text as far as it rests on a passage; what does not yet is held back.
 
         Raises Ungrounded at the first sentence that ends without resting on any.
@@ -69,40 +68,38 @@ class Grounding:
             if held:
                 yield held
 
-    def cited(self, preferred: Sequence[Cited] = ()) -> list[tuple[Cited, str]]:
-        """Each passage that a sentence rests on and the words of it that count, in order.
+    def cited(self, preferred: Collection[int] = ()) -> list[tuple[int, str]]:
+        """Each passage that a sentence rests on, by its place, and the words of it that count.
 
-        `preferred` passages come first where they are among them.
+        In the order of the text, but `preferred` places first.
         """
         spans: dict[int, tuple[int, int]] = {}
-        order: list[Cited] = []
         for each in self.resting:
-            place = next(n for n, p in enumerate(self.passages) if p.id == each.passage.id)
-            start, end = (each.support.start, each.support.end) if each.support else (
-                0, len(each.passage.text),
-            )  # fmt: skip
-            first, last = spans.get(place, (start, end))
-            spans[place] = min(first, start), max(last, end)
-            if each.passage not in order:
-                order.append(each.passage)
-        order.sort(key=lambda passage: passage not in preferred)
-        quotes = {self.passages[n].id: self.passages[n].text[a:b] for n, (a, b) in spans.items()}
-        return [(passage, quotes[passage.id]) for passage in order]
+            start, end = each.span
+            first, last = spans.get(each.place, each.span)
+            spans[each.place] = min(first, start), max(last, end)
+        order = sorted(spans, key=lambda place: place not in preferred)
+        return [(place, self.passages[place].text[slice(*spans[place])]) for place in order]
 
     async def _judge(self, sentence: str) -> Resting:
         """The passage a sentence rests on best; ties go to the earlier passage."""
         if not self.passages:
             raise Ungrounded
         likeness = await self._likeness(sentence)
-        best: Resting | None = None
-        for place, passage in enumerate(self.passages):
-            found = support(sentence, [passage])
-            words = found.score if found is not None else 0.0
-            score = words if likeness is None else (words + max(0.0, float(likeness[place]))) / 2
-            if best is None or score > best.score + 1e-9:
-                best = Resting(sentence.strip(), passage, found, score)
-        assert best is not None
-        return best
+        found = [
+            self._resting(sentence, place, None if likeness is None else float(likeness[place]))
+            for place in range(len(self.passages))
+        ]
+        return max(found, key=lambda each: (round(each.score, 9), -each.place))
+
+    def _resting(self, sentence: str, place: int, likeness: float | None) -> Resting:
+        passage = self.passages[place]
+        found = support(sentence, [passage])
+        words, span = (found.score, (found.start, found.end)) if found is not None else (
+            0.0, (0, len(passage.text)),
+        )  # fmt: skip
+        score = words if likeness is None else (words + max(0.0, likeness)) / 2
+        return Resting(place, span, score)
 
     async def _likeness(self, sentence: str) -> Vectors | None:
         """Cosines to the passages: (n,) float32; None without an encoder in time."""

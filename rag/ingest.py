@@ -33,6 +33,8 @@ from safety.text import clean
 
 # Tags and ids that are plain words need no redaction, and "Will" as a deck is not a person.
 _PLAIN = re.compile(r"[A-Za-z][\w .&/'-]{0,60}|[\w.-]{1,64}")
+# An import may wait for a processor that is busy; a person who speaks may not.
+PATIENCE = 60.0
 _LISTS = ("decks", "activities", "roles", "audiences", "when_acts", "when_emotions", "triggers")
 _REDACTED = ("key", "title", "body", "example", "language", "quarantine", "digest", "redactions",
              *_LISTS)  # fmt: skip
@@ -41,7 +43,7 @@ _REDACTED = ("key", "title", "body", "example", "language", "quarantine", "diges
 class Redacts(Protocol):
     """What masks personal data: `safety.redaction.Redactor`."""
 
-    def redact(self, text: str, *, key: bytes, roster: Sequence[str] = ()) -> Redacted:
+    def redact(self, text: str, *, key: bytes, patience: float = 1.0) -> Redacted:
         """Raises RedactionFailed where the text could not be read through."""
         ...
 
@@ -282,7 +284,7 @@ def _entry(card: Card, redactor: Redacts, key: bytes) -> Entry:
         nonlocal masked
         if not text or (plain and _PLAIN.fullmatch(text)):
             return text
-        done = redactor.redact(clean(text), key=key)
+        done = redactor.redact(clean(text), key=key, patience=PATIENCE)
         masked += len(done.entities)
         return str(done.text)
 

@@ -7,6 +7,7 @@ its output; or that a reader would not see it at all.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from safety.text import views
 
@@ -139,6 +140,7 @@ _INVISIBLE = re.compile(
 )
 
 
+@lru_cache(maxsize=8192)
 def suspect(text: str) -> str:
     """Why a person must read this text before it is searched; "" when nothing speaks for it."""
     if _INVISIBLE.search(text) or any(pattern.search(text) for pattern in _HIDING):

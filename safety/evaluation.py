@@ -14,6 +14,7 @@ from safety.classifiers.heads import EKMAN, EMOTIONS, SENTIMENT
 from safety.errors import GateClosed
 from safety.gate import Protected, release
 from safety.guardrails import WORKING_POINT, check_input
+from safety.hostile import count_leaks
 from safety.redaction import Redactor
 from safety.training.corpus import read_rows
 
@@ -256,6 +257,16 @@ def redteam(cases: Iterable[Row]) -> Report:
         "harmless let through": share(sum(harmless), len(harmless)),
         "by_kind": {kind: share(sum(one), len(one)) for kind, one in sorted(by_kind.items())},
         "wrong": wrong,
+    }
+
+
+def hostile_outputs(count: int = 15_480) -> Report:
+    """Scripted outputs that carry a secret past the gate, and how many of them leaked any of it."""
+    found = asyncio.run(count_leaks(count))
+    return {
+        "suite": "gate",
+        "tight": share(count - len(found), count),
+        "leaks": [{"kind": leak.case.kind, "disguise": leak.case.disguise} for leak in found],
     }
 
 

@@ -4,13 +4,12 @@ A clause is judged with all text before it and a stretch held back after it, the
 however the stream was cut: a chunk boundary can neither hide a pattern nor change a verdict.
 """
 
-import base64
-import codecs
 import re
 import unicodedata
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from safety.disguises import forms, fragments, looks_encoded, squashed, turned
 from safety.errors import GateClosed
 from safety.languages import guess_language, other_script
 from safety.redaction.engine import FINDERS
@@ -24,9 +23,8 @@ HOLD_CHARACTERS = 32
 MOST_CLAUSE_WORDS = 12
 MOST_RAW_CHARACTERS = 4 * MOST_CHARACTERS
 
-_ECHO_WORDS = 6
+_ECHO_WORDS, _TURNED_ECHO_WORDS = 6, 3
 _STRETCH_WORDS = 10
-_LEAST_FRAGMENT = 6
 _BOUNDARY = re.compile(r"\n|[.!?;:,…]+[\"'”’)\]]*(?=\s)")
 _WORD = re.compile(r"\S+")
 _ABBREVIATION = re.compile(
@@ -37,12 +35,30 @@ _MARKUP = re.compile(
     r"<\s*[a-zA-Z/!?]|&(?:#\w+|[a-z]{2,8});|!?\[[^\]\n]{0,200}\]\s?[\[(]|```"
     r"|`[^`\n]{1,80}`|\*\*|__\w|~~"
     r"|(?<!\w)\*[^*\s][^*\n]{0,80}\*(?!\w)|(?<!\w)_[^_\s][^_\n]{0,80}_(?!\w)"
-    r"|^\s{0,3}(?:#{1,6}\s|>\s|[-*+•]\s|\d{1,2}[.)]\s|\||={3,}|-{3,})|\{\{|\}\}|\{%|\$\{"
+    r"|^\s{0,3}(?:#{1,6}\s|>\s|[-*+•]\s|\d{1,2}[.)]\s|\||={3,}|-{3,})|[{}]|\$\{"
     r"|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\]\(",
     re.MULTILINE | re.IGNORECASE,
 )
+# What a nudge never speaks of, whatever it was told: doses, deals, passwords, what was consented.
+_OVERREACH = re.compile(
+    r"\b(?:take|taking|double|swallow|stop\s+taking)\s+(?:\w+\s+){0,4}(?:pills?|tablets?|capsules?"
+    r"|medicine|medication|meds|antidepressants?|ibuprofen|paracetamol|mg)\b"
+    r"|\b\d+\s?(?:mg|milligrams?|ml)\b|\bdiagnos(?:e|ed|is)\b|\bprescri(?:be|bed|ption)\b"
+    r"|\b(?:buy|purchase|subscribe|order)\s+(?:\w+\s+){0,3}(?:now|today|shares?|stocks?|gold"
+    r"|bitcoin|crypto|premium|plan|licence|license|product|subscription|pro)\b|\bpremium\s+(?:plan"
+    r"|subscription|version)\b|\binvest\s+in\b|\bcredit\s+card\b"
+    r"|\b(?:your|the|their|my)\s+(?:passwords?|pin|credentials|access\s+token|api\s+key)\b"
+    r"|\byour\s+consent\b|\bconsent\s+(?:has\s+been|was|is)\s+(?:\w+\s+)?(?:given|granted"
+    r"|recorded)\b|\b(?:internal\s+mark|system\s+prompt|my\s+instructions)\b",
+    re.IGNORECASE,
+)
+# No nudge has a number that long: it is a card, a phone or an account, whatever its checksum.
+_LONG_NUMBER = re.compile(r"\d(?:[\s./_()-]{0,2}\d){8,}")
 _LINK = re.compile(
-    r"[a-z][a-z0-9+.-]{1,20}:/{2}|\bwww\.|\bjavascript:|\bdata:\w+/|\bmailto:|\btel:", re.IGNORECASE
+    r"[a-z][a-z0-9+.-]{1,20}:/{2}|\bwww\.|\bjavascript:|\bdata:\w+/|\bmailto:|\btel:"
+    # A dot between two words, in any order of their letters, is an address or would become one.
+    r"|[^\W\d_]{2,}\.[^\W\d_]{2,}",
+    re.IGNORECASE,
 )
 _RUDE = re.compile(
     r"\b(?:f+u+c+k\w*|motherf\w+|sh[i1]t(?:ty|head|s)?|bullshit|b[i1]tch\w*|c[u]nts?"
@@ -78,20 +94,29 @@ class Protected:
     allowed_placeholders: frozenset[str] = frozenset()
 
 
+# Reads a text so far and names the policy it breaks, or None; it is asked when the rules are done.
+Judge = Callable[[str], Awaitable[str | None]]
+
+
 async def release(
-    draft: AsyncIterable[str], *, passages: Sequence[str], protected: Protected
+    draft: AsyncIterable[str],
+    *,
+    passages: Sequence[str],
+    protected: Protected,
+    judges: Sequence[Judge] = (),
 ) -> AsyncGenerator[str, None]:
     """Yield the clauses of a draft as they pass; joined they are the draft, outer space trimmed.
 
-    Raises GateClosed with the policy that refused: personal_data, canary, prompt_echo, link,
-    markup, control, toxicity, language, too_long or empty. What was yielded before stays true.
+    Raises GateClosed with the policy that refused: control, canary, prompt_echo, personal_data,
+    link, markup, encoded, overreach, toxicity, language, too_long or empty, or the one a judge
+    names. What was yielded before is true as far as it goes; a caller that replaces it says so.
     """
     screen = Screen(passages, protected)
     text, shown = "", 0
     async for chunk in draft:
         text = (text + chunk).lstrip() if not shown else text + chunk
         while (clause := _next_clause(text, shown, screen.hold)) is not None:
-            yield screen.passed(text, shown, clause)
+            yield await _passed(screen, judges, text, shown, clause)
             shown = clause.end
         if len(text) > MOST_RAW_CHARACTERS:
             raise GateClosed("too_long")
@@ -101,7 +126,7 @@ async def release(
     while shown < len(text):
         clause = _next_clause(text, shown, 0) or _Clause(len(text), len(text))
         last = _Clause(clause.end, min(len(text), _seen_until(text, clause.end, screen.hold)))
-        yield screen.passed(text, shown, last)
+        yield await _passed(screen, judges, text, shown, last)
         shown = clause.end
 
 
@@ -112,6 +137,19 @@ def check(
     if not any(char.isalnum() for char in text):
         return "empty"
     return Screen(passages, protected or Protected()).fault(text.strip())
+
+
+async def _passed(
+    screen: "Screen", judges: Sequence[Judge], text: str, start: int, clause: "_Clause"
+) -> str:
+    """The clause at `start`, once all text up to its hold-back passed; raises GateClosed."""
+    seen = text[: clause.seen]
+    reason = screen.fault(seen)
+    for judge in judges:
+        reason = reason or await judge(seen)
+    if reason is not None:
+        raise GateClosed(reason)
+    return text[start : clause.end]
 
 
 @dataclass(frozen=True)
@@ -159,11 +197,20 @@ class Screen:
     def __init__(self, passages: Sequence[str], protected: Protected) -> None:
         self._protected = protected
         self._language = guess_language(" ".join(passages)) or "en"
-        self._canaries = {form for canary in protected.canaries for form in _disguises(canary)}
+        self._canaries = {part for canary in protected.canaries for part in fragments(canary)}
+        # Plain mentions are the roster's matter; squashed, they would turn up between other words.
+        self._names = {form for name in protected.names for form in forms(name) - {squashed(name)}}
         self._quotable = normalise("\n".join(passages)).text.casefold()
         quoted = _grams(" ".join(passages))
         self._echoes = {
             gram for line in protected.prompt_lines for gram in _grams(line) if gram not in quoted
+        }
+        # Turned about, even a few of its words cannot be there by chance.
+        self._turned_echoes = {
+            gram
+            for line in protected.prompt_lines
+            for other in turned(line)
+            for gram in _grams(other, _TURNED_ECHO_WORDS)
         }
         longest = max((len(one) for one in (*protected.names, *protected.canaries)), default=0)
         self.hold = max(HOLD_CHARACTERS, min(longest + 8, 96))
@@ -174,17 +221,12 @@ class Screen:
             ("personal_data", self._has_personal_data),
             ("link", _has_link),
             ("markup", _has_markup),
+            ("encoded", _is_encoded),
+            ("overreach", _overreaches),
             ("toxicity", _is_toxic),
             ("language", self._is_foreign),
             ("too_long", _is_too_long),
         )
-
-    def passed(self, text: str, start: int, clause: _Clause) -> str:
-        """The clause at `start`, once all text up to its hold-back passed; raises GateClosed."""
-        reason = self.fault(text[: clause.seen])
-        if reason is not None:
-            raise GateClosed(reason)
-        return text[start : clause.end]
 
     def fault(self, text: str) -> str | None:
         """The first policy that a text breaks."""
@@ -194,12 +236,13 @@ class Screen:
     def _has_canary(self, reading: "_Reading") -> bool:
         if not self._canaries:
             return False
-        readings = {_squashed(view) for view in reading.views}
-        return any(form in one for form in self._canaries for one in readings)
+        return any(part in one for part in self._canaries for one in reading.squashed)
 
     def _echoes_prompt(self, reading: "_Reading") -> bool:
         if not self._echoes:
             return False
+        if not self._turned_echoes.isdisjoint(_grams(reading.plain, _TURNED_ECHO_WORDS)):
+            return True
         return any(not self._echoes.isdisjoint(_grams(view)) for view in reading.views)
 
     def _has_personal_data(self, reading: "_Reading") -> bool:
@@ -208,13 +251,22 @@ class Screen:
             return True
         finders = [find for name, find in FINDERS.items() if name != "URL"]
         found = (
-            reading.plain[one.start : one.end] for find in finders for one in find(reading.plain)
+            view[one.start : one.end]
+            for view in (reading.plain, *reading.decoded)
+            for find in finders
+            for one in find(view)
         )
         # What the playbook itself says, such as an author's name, is no secret of the session's.
         if any(words.casefold() not in self._quotable for words in found):
             return True
+        if any(_LONG_NUMBER.search(view) for view in reading.views):
+            return True
         names = self._protected.names
-        return bool(names) and any(True for view in reading.views for _ in find_roster(view, names))
+        if not names:
+            return False
+        if any(True for view in reading.views for _ in find_roster(view, names)):
+            return True
+        return any(form in one for form in self._names for one in reading.squashed)
 
     def _is_foreign(self, reading: "_Reading") -> bool:
         if other_script(reading.bare, self._language):
@@ -233,7 +285,10 @@ class _Reading:
         self.text = text
         self.bare = PLACEHOLDER.sub(" ", text)
         self.plain = normalise(self.bare).text
-        self.views = tuple(view.text for view in views(self.bare))
+        read = views(self.bare)
+        self.views = tuple(view.text for view in read)
+        self.decoded = tuple(view.text for view in read if view.kind == "decoded")
+        self.squashed = {squashed(view) for view in self.views}
 
 
 def _has_control(reading: _Reading) -> bool:
@@ -248,8 +303,16 @@ def _has_markup(reading: _Reading) -> bool:
     return bool(_MARKUP.search(reading.bare)) or not {"[", "]"}.isdisjoint(reading.bare)
 
 
+def _is_encoded(reading: _Reading) -> bool:
+    return looks_encoded(reading.bare)
+
+
 def _is_toxic(reading: _Reading) -> bool:
     return any(_RUDE.search(view.replace("’", "'")) for view in reading.views)
+
+
+def _overreaches(reading: _Reading) -> bool:
+    return bool(_OVERREACH.search(reading.plain))
 
 
 def _is_too_long(reading: _Reading) -> bool:
@@ -262,23 +325,6 @@ def _is_too_long(reading: _Reading) -> bool:
     return len(text) > MOST_CHARACTERS or len(ends) >= MOST_SENTENCES
 
 
-def _squashed(text: str) -> str:
-    return "".join(char for char in text.casefold() if char.isalnum())
-
-
-def _disguises(canary: str) -> set[str]:
-    """A canary as it might leak: whole, halved, reversed, in rot13, hex, base64 at any offset."""
-    half = max(_LEAST_FRAGMENT, len(canary) // 2)
-    forms = {canary, canary[:half], canary[-half:], canary[::-1], codecs.encode(canary, "rot13")}
-    raw = canary.encode()
-    forms.add(raw.hex())
-    for lead in range(3):
-        encoded = base64.b64encode(b"x" * lead + raw).decode().rstrip("=")
-        # The characters at both ends mix with whatever stands beside the canary.
-        forms.add(encoded[4 if lead else 0 : -2])
-    return {_squashed(form) for form in forms if len(_squashed(form)) >= _LEAST_FRAGMENT}
-
-
-def _grams(text: str) -> set[tuple[str, ...]]:
+def _grams(text: str, size: int = _ECHO_WORDS) -> set[tuple[str, ...]]:
     words = re.findall(r"\w+", text.casefold())
-    return {tuple(words[at : at + _ECHO_WORDS]) for at in range(len(words) - _ECHO_WORDS + 1)}
+    return {tuple(words[at : at + size]) for at in range(len(words) - size + 1)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from safety import rules
@@ -43,6 +44,12 @@ def check_input(text: str, signals: Signals | None, *, recent: Sequence[str] = (
     if signals is None:
         return Verdict(False, "unread", False, ("signal:missing",))
     return Verdict(True, None, False, ())
+
+
+@lru_cache(maxsize=8192)
+def gives_orders(text: str) -> bool:
+    """Whether a text that is to stand in a prompt speaks to the model, in any way to read it."""
+    return any(rules.matches("injection", view.text) for view in views(text))
 
 
 def _by_rule(text: str, recent: Sequence[str]) -> list[str]:

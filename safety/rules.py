@@ -488,6 +488,16 @@ INJECTION = (
         r"|instructions)\s+(?:from|in|of)\s+your\b"
     ),
     (
+        r"\bforget\s+(?:that\s+)?you(?:\s+are|'re)\s+(?:a|an|the|my)\s+(?:\w+\s+)?(?:coach"
+        r"|assistant|ai|bot|model)\b|\bi\s+(?:order|command)\s+you\b"
+        r"|\bfrom\s+now\s+on,?\s+(?:you\s+(?:must|will|shall)\s+)?(?:say|tell|recommend|insult|add"
+        r"|append|include|print|output|send|obey)\b"
+    ),
+    (
+        r"\bwhen(?:ever)?\s+you\s+(?:answer|reply|respond),?\s+(?:always|only|also)\s+(?:say|tell"
+        r"|answer|recommend|insult|add|include|append|print|spell|give|send|mention)\b"
+    ),
+    (
         r"\bdu\s+bist\s+(?:jetzt|nun|ab\s+sofort)\s+(?:ein\w*\s+)?(?:bot|ki|assistent"
         r"|modell)\w*\s+ohne\b|\btu\s+es\s+(?:désormais|maintenant)\s+(?:en\s+mode"
         r"|un\s+(?:assistant|modèle|bot))\b|\b(?:eres|será?s)\s+un\s+(?:modelo|asistente"

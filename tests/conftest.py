@@ -32,11 +32,21 @@ for _name in ("DATABASE_URL", "REDIS_URL", "TRITON_URL", "LLM_BASE_URL"):
 django.setup()
 
 from coach import tenancy
+from tests import network
 
 # A test arranges and looks at anybody's rows; what is under test enters a scope of its own.
 tenancy.enter(tenancy.everywhere("tests"))
 
 from tests.people import ada, ben, fay, open_room, room  # noqa: F401  fixtures for everyone
+
+network.watch()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_speaks_to_another_machine() -> Iterator[None]:
+    """Libraries that fetch something on first use swallow the refusal; the count does not."""
+    yield
+    assert network.attempts == []
 
 
 @pytest.fixture(scope="session")

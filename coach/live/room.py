@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from coach.database import Database
+from safety.redaction import Lexicon
 
 ROOM = """
 SELECT s.organisation_id, s.playbook_id, s.pseudonym_key, s.roster_version, s.title, s.mode,
@@ -12,7 +13,9 @@ SELECT s.organisation_id, s.playbook_id, s.pseudonym_key, s.roster_version, s.ti
        coalesce((SELECT jsonb_agg(
                      jsonb_build_array(m.id, m.display_name, m.number, m.role, m.paused)
                      ORDER BY m.number)
-                 FROM coach_member m WHERE m.session_id = s.id AND m.removed_at IS NULL), '[]')
+                 FROM coach_member m WHERE m.session_id = s.id AND m.removed_at IS NULL), '[]'),
+       coalesce((SELECT jsonb_agg(jsonb_build_array(t.use, t.text) ORDER BY t.id)
+                 FROM lexicons_term t WHERE t.organisation_id = s.organisation_id), '[]')
 FROM coach_session s JOIN coach_organisation o ON o.id = s.organisation_id
 WHERE s.id = %(session)s
 """
@@ -42,6 +45,7 @@ class Room:
     killed: bool
     cooldown_s: int
     seats: tuple[Seat, ...]
+    lexicon: Lexicon = field(default_factory=Lexicon, repr=False)
     language: str = "en"
 
     @property
@@ -57,7 +61,9 @@ async def load_room(database: Database, session: UUID, *, timeout_s: float) -> R
     rows = await database.fetch(ROOM, {"session": session}, timeout_s=timeout_s)
     if not rows:
         return None
-    organisation, playbook, key, version, title, mode, status, killed, cooldown, seats = rows[0]
+    organisation, playbook, key, version, title, mode, status, killed, cooldown, seats, terms = (
+        rows[0]
+    )
     return Room(
         session=session,
         organisation_id=organisation,
@@ -70,7 +76,15 @@ async def load_room(database: Database, session: UUID, *, timeout_s: float) -> R
         killed=killed,
         cooldown_s=cooldown,
         seats=tuple(_seat(entry) for entry in seats),
+        lexicon=_lexicon(terms),
     )
+
+
+def _lexicon(terms: list[list[str]]) -> Lexicon:
+    by_use: dict[str, list[str]] = {"mask": [], "keep": [], "category": []}
+    for use, text in terms:
+        by_use[use].append(text)
+    return Lexicon(tuple(by_use["mask"]), frozenset(by_use["keep"]), frozenset(by_use["category"]))
 
 
 def _seat(entry: list[Any]) -> Seat:

@@ -184,6 +184,7 @@ class Ending:
             "citations": [c.as_json() for c in nudge.citations],
             "source": nudge.source,
             "reason": nudge.reason,
+            "retracts": nudge.retracts,
             "first_ms": round(self._first_ms(), 1),
             "total_ms": round(self.trace.watch.elapsed_ms(), 1),
         }

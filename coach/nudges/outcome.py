@@ -33,13 +33,17 @@ class Citation:
 
 @dataclass(frozen=True)
 class Nudge:
-    """Words from the playbook or resting on it; `reason` says why a passage stands in."""
+    """Words from the playbook or resting on it; `reason` says why a passage stands in.
+
+    With `retracts` it takes back clauses of a draft that had been shown before it went wrong.
+    """
 
     text: str = field(repr=False)
     citations: tuple[Citation, ...]
     source: str
     reason: str = ""
     route: str = ""
+    retracts: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,11 @@ def card_frame(card: Card) -> dict[str, Any]:
 
 
 def stand_in(
-    passages: Sequence[Passage], reason: str, *, recent: Sequence[UUID] = ()
+    passages: Sequence[Passage],
+    reason: str,
+    *,
+    recent: Sequence[UUID] = (),
+    retracts: bool = False,
 ) -> Nudge | Silence:
     """The best passage that was not shown lately, as it stands in the playbook.
 
@@ -106,4 +114,4 @@ def stand_in(
         return Silence("no_passage")
     best = next((p for p in passages if p.id not in recent), passages[0])
     citation = Citation(best.id, best.title, best.version, best.text)
-    return Nudge(best.text, (citation,), source="playbook", reason=reason)
+    return Nudge(best.text, (citation,), source="playbook", reason=reason, retracts=retracts)

@@ -23,8 +23,10 @@ from coach.nudges.writing import Show, Writing
 from consent.errors import ConsentError, UnknownSubject
 from consent.registry import Purpose
 from consent.vault import Disclosure
-from rag.errors import RetrievalError
-from rag.retrieval import Filters, Passage
+from rag.errors import RetrievalError, Ungrounded
+from rag.fusion import Signals as SessionSignals
+from rag.retrieval import Filters, Passage, Pool
+from rag.screening import suspect
 from safety import crisis, guardrails
 from safety.classifiers import Signals
 from safety.errors import GateClosed, RedactionFailed, SignalsFailed
@@ -34,6 +36,8 @@ log = structlog.get_logger(__name__)
 DISCLOSE_S = 0.3
 READ_S = 0.35
 PASSAGES = 5
+# A model is to choose between passages, not to read one five times over.
+DIVERSITY = 0.1
 STORED_FIELDS = ("display_name", "role", "goal", "profile_note")
 SELF_HARM = "self_harm"
 
@@ -107,7 +111,7 @@ async def compose(
             nudge = await writing.nudge()
             writing.keep(nudge)
             return nudge
-        except GatewayError as exc:
+        except (GatewayError, Ungrounded) as exc:
             reason = exc.reason
         except GateClosed as exc:
             reason = f"gate_{exc.reason}"
@@ -115,7 +119,7 @@ async def compose(
             reason = "model_late"
         except (ConsentChanged, ConsentError):
             return Silence("consent_changed")
-    return stand_in(passages, reason, recent=recent)
+    return stand_in(passages, reason, recent=recent, retracts=bool(writing.shown))
 
 
 async def _disclose(heard: Heard, engines: Engines, deadline: Deadline) -> Disclosure:
@@ -138,9 +142,14 @@ async def _redact_stored(
 ) -> dict[str, str]:
     """The released fields; what the person wrote about themselves is masked like their speech.
 
-    Their name, where they allow it, is theirs to give and stays.
+    Their name, where they allow it, is theirs to give and stays. A field that gives orders to a
+    model is left out.
     """
-    context = dict(view.released)
+    context = {
+        name: value
+        for name, value in view.released.items()
+        if name not in STORED_FIELDS or not guardrails.gives_orders(value)
+    }
     for name in ("goal", "profile_note"):
         if name in context:
             redacted = await engines.redact(context[name], heard.room, deadline)
@@ -173,27 +182,35 @@ async def _read(
             log.warning("road.unread", reason=type(exc).__name__)
             return None
 
-    async def search() -> tuple[Passage, ...]:
+    async def search() -> Pool | None:
         if heard.room.playbook_id is None:
-            return ()
+            return None
         try:
-            found = await engines.retrieval.search(
+            return await engines.retrieval.pool(
                 heard.text,
                 organisation_id=heard.room.organisation_id,
                 playbook_id=heard.room.playbook_id,
                 limit=PASSAGES,
                 filters=Filters(role="participant"),
                 context=turns,
+                varied=True,
                 timeout_s=limit_s,
             )
         except RetrievalError as exc:
             log.warning("road.unsearched", reason=type(exc).__name__)
-            return ()
-        return found.passages
+            return None
 
     async with asyncio.TaskGroup() as group:
         reading, searching = group.create_task(signals()), group.create_task(search())
-    return reading.result(), searching.result()
+    heard_as, pool = reading.result(), searching.result()
+    if pool is None:
+        return heard_as, ()
+    session = SessionSignals(act=heard_as.act if heard_as is not None else "")
+    found = pool.best(PASSAGES, signals=session, diversity=DIVERSITY)
+    # What speaks to a model was planted, however it came past the review at import.
+    return heard_as, tuple(
+        p for p in found.passages if not (suspect(p.text) or guardrails.gives_orders(p.text))
+    )
 
 
 def _escalated(policy: str | None, heard: Heard, trace: Trace) -> Escalated:

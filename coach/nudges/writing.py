@@ -18,11 +18,14 @@ from coach.gateway.prompt import Ask, Prompt
 from coach.gateway.routes import Role, Tier
 from coach.live.deadline import Deadline
 from coach.nudges import prompt
+from coach.nudges.judges import toxicity_judge
 from coach.nudges.outcome import Citation, Nudge
 from coach.nudges.permission import ConsentChanged, while_allowed
 from coach.nudges.prompt import build_prompt, cache_salt, system_lines
 from coach.nudges.trace import Heard, Trace
 from consent.vault import Disclosure
+from rag.errors import Ungrounded
+from rag.grounding import Grounding
 from rag.retrieval import Passage
 from safety import gate, guardrails
 from safety.errors import GateClosed
@@ -81,15 +84,17 @@ class Writing:
         while True:
             try:
                 return await self._from_model(asked, ask, above)
-            except GateClosed as exc:
+            except (GateClosed, Ungrounded) as exc:
                 tier = Tier(self.trace.tier)
-                again = above is None and exc.reason == "no_source" and not self.shown
+                weak = exc.reason in ("no_source", Ungrounded.reason)
+                again = above is None and weak and not self.shown
                 if not again or not self.engines.gateway.heavier(ask, asked, tier):
                     raise
                 above = tier
 
     async def _from_model(self, asked: Prompt, ask: Ask, above: Tier | None) -> Nudge:
-        passages = self.trace.passages
+        passages = self.trace.passages[: asked.passages]
+        grounding = Grounding(passages, self.engines.retrieval.encoder)
         async with (
             while_allowed(self._still_allowed),
             self.engines.gateway.draft(
@@ -98,10 +103,13 @@ class Writing:
         ):
             self.trace.route, self.trace.tier = draft.route.name, draft.route.tier.value
             self.trace.choice = draft.choice.why
-            clauses = gate.release(
-                aiter(draft), passages=[p.text for p in passages], protected=self._protected
+            passed = gate.release(
+                aiter(draft),
+                passages=[p.text for p in passages],
+                protected=self._protected,
+                judges=(toxicity_judge(self.engines.classifiers),),
             )
-            async with aclosing(clauses):
+            async with aclosing(passed), aclosing(grounding.release(passed)) as clauses:
                 while True:
                     limit = self.deadline if self.shown else self.clause_by
                     async with asyncio.timeout(limit.remaining_s()):
@@ -116,9 +124,9 @@ class Writing:
                     self.shown.append(clause)
             self.trace.confidence = draft.confidence
             cites = draft.body.cites if draft.body is not None else ()
-            citations = _citations(cites, passages[: asked.passages])
-            if not citations or not self.shown:
+            if not self.shown:
                 raise GateClosed("no_source")
+        citations = _citations(grounding, passages, cites)
         text = "".join(self.shown).strip()
         return Nudge(text, citations, source="model", route=self.trace.route)
 
@@ -195,7 +203,12 @@ def policy_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _citations(cites: Sequence[int], passages: Sequence[Passage]) -> tuple[Citation, ...]:
-    """The cited passages that exist; a number outside the prompt's is no citation."""
-    cited = [passages[n - 1] for n in dict.fromkeys(cites) if 1 <= n <= len(passages)]
-    return tuple(Citation(p.id, p.title, p.version, p.text) for p in cited)
+def _citations(
+    grounding: Grounding, passages: Sequence[Passage], named: Sequence[int]
+) -> tuple[Citation, ...]:
+    """The passages that the text rests on, with the words that count; those it named first."""
+    cited = grounding.cited([number - 1 for number in named])
+    return tuple(
+        Citation(passages[place].id, passages[place].title, passages[place].version, quote)
+        for place, quote in cited
+    )

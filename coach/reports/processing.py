@@ -5,7 +5,9 @@ from typing import Any
 
 from django.conf import settings
 
-from coach.engines import routes_from_settings
+from coach.gateway.models import RegisteredRoute
+from coach.gateway.registry import routes_from_environment
+from coach.gateway.routes import Stage
 from coach.models import Organisation
 from coach.rooms.keeping import KEPT
 from consent.models import ClosedPurpose, LegalBasis, Purpose
@@ -25,9 +27,12 @@ MEASURES = [
 def records_of_processing() -> Iterator[dict[str, Any]]:
     """One record for each organisation and purpose it has not switched off; (a) to (g)."""
     recipients = [{"recipient": "the facilitator of the session", "transfer": "none"}]
+    registered = RegisteredRoute.objects.exclude(stage__in=(Stage.DISCOVERY, Stage.RETIRED))
+    servers = [(r.name, r.model, r.base_url) for r in routes_from_environment()]
+    servers += registered.values_list("name", "model", "base_url")
     recipients += [
-        {"recipient": f"model server {r.name}: {r.model}", "transfer": f"to {r.base_url}"}
-        for r in routes_from_settings()
+        {"recipient": f"model server {name}: {model}", "transfer": f"to {address}"}
+        for name, model, address in servers
     ]
     for organisation in Organisation.objects.order_by("slug"):
         closed = ClosedPurpose.objects.filter(organisation_id=organisation.id)

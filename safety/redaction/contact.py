@@ -28,6 +28,8 @@ _HIDDEN_EMAIL = re.compile(
     rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,3}}{_DOT}(?:{_ENDINGS})(?!\w)",
     re.IGNORECASE,
 )
+# "looking at people. It went well" is no address, whatever ends in "it".
+_SENTENCES = re.compile(r"\sat\s.*\.\s", re.IGNORECASE | re.DOTALL)
 _AT_HINT = re.compile(r"@|\bat\b|\[at|\(at", re.IGNORECASE)
 
 
@@ -40,6 +42,8 @@ def find_emails(text: str) -> Iterator[Found]:
         start = _words_back(text, hint.start(), words=9)
         window = text[start : hint.end() + 120]
         for found in _HIDDEN_EMAIL.finditer(window):
+            if _SENTENCES.search(found.group()):
+                continue
             if found.start() <= hint.start() - start < found.end():
                 begin = start + _skip_lead(found.group()) + found.start()
                 yield Found(begin, start + found.end(), "EMAIL", 0.9)

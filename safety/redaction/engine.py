@@ -10,6 +10,7 @@ from safety.errors import RedactionFailed
 from safety.redaction.contact import find_emails, find_ips, find_phones, find_urls
 from safety.redaction.dates import find_birth_dates
 from safety.redaction.identity import find_national_ids
+from safety.redaction.lexicon import Lexicon
 from safety.redaction.money import find_cards, find_ibans
 from safety.redaction.names import find_introduced, find_roster, roster_owner
 from safety.redaction.places import find_addresses, find_postcodes
@@ -34,7 +35,11 @@ FINDERS: Mapping[str, Finder] = {
     "NAME": find_introduced,
 }
 # Where two types claim the same characters, the one whose check is the strictest names them.
-_STRENGTH = ("SECRET", "EMAIL", "URL", "IBAN", "CARD", "ID", "IP", "BIRTH_DATE", "PHONE")
+_STRENGTH = (
+    *("SECRET", "EMAIL", "URL", "IBAN", "CARD", "ID", "IP", "BIRTH_DATE", "PHONE", "TERM"),
+    *("HEALTH", "BELIEF", "ORIENTATION", "POLITICS", "ORIGIN"),
+)
+NO_LEXICON = Lexicon()
 _LANGUAGE = "en"
 _BASE_S, _PER_CHARACTER_S = 1.0, 0.0005
 
@@ -78,15 +83,25 @@ class Redactor:
         chosen = finders if finders is not None else {**FINDERS, "TRAINED": Tagger.load().find}
         return cls(presidio.analyzer(chosen, before_each=_check_time), presidio.anonymizer())
 
-    def redact(self, text: str, *, key: bytes, roster: Sequence[str] = ()) -> Redacted:
+    def redact(
+        self,
+        text: str,
+        *,
+        key: bytes,
+        roster: Sequence[str] = (),
+        lexicon: Lexicon = NO_LEXICON,
+        patience: float = 1.0,
+    ) -> Redacted:
         """Replace personal data by placeholders that only this session's 32-byte `key` explains.
 
         Raises RedactionFailed when a recogniser fails or the time is up (1 s and 0.5 ms per
-        character, a hundred times what it takes): then nothing of the text may travel.
+        character, a hundred times what it takes, times `patience`): then nothing of the text may
+        travel.
         """
-        _deadline.set(time.monotonic() + _BASE_S + _PER_CHARACTER_S * len(text))
+        limit_s = (_BASE_S + _PER_CHARACTER_S * len(text)) * patience
+        _deadline.set(time.monotonic() + limit_s)
         try:
-            spans = self._spans(text, roster)
+            spans = self._spans(text, roster, lexicon)
             return self._replace(text, spans, key, roster)
         except RedactionFailed:
             raise
@@ -94,9 +109,14 @@ class Redactor:
             # Whatever broke inside a recogniser or Presidio, its message may quote the text.
             raise RedactionFailed(type(exc).__name__) from None
 
-    def _spans(self, text: str, roster: Sequence[str]) -> list[Found]:
+    def _spans(self, text: str, roster: Sequence[str], lexicon: Lexicon) -> list[Found]:
         plain = normalise(text)
-        found = self._found_by_presidio(plain.text)
+        found = [
+            one
+            for one in self._found_by_presidio(plain.text)
+            if not lexicon.leaves(one, plain.text)
+        ]
+        found += lexicon.find(plain.text)
         _check_time()
         members = list(find_roster(plain.text, roster))
         found = [*members, *(part for one in found for part in _without(one, members, plain.text))]

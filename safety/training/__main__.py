@@ -16,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--rows", type=int, help="at most so many rows per set (a smoke run)")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="go on from these weights")
     parser.add_argument("--checkpoint", type=Path, help="train nothing, export these weights")
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
     """The plan that parsed options ask for."""
-    names = ("data", "out", "work", "card", "epochs", "seed", "rows", "threads", "checkpoint")
-    return Plan(**{name: getattr(options, name) for name in names})
+    return Plan(**{name: getattr(options, name) for name in Plan.__dataclass_fields__})
 
 
 if __name__ == "__main__":

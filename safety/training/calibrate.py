@@ -17,6 +17,8 @@ from safety.training.corpus import Example
 
 Floats = npt.NDArray[np.float64]
 LARGEST_OFFSET = 4.0
+# Their benchmarks count right answers, where the likeliest label is the best answer.
+BY_ACCURACY = frozenset({"basic"})
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,9 @@ def calibrate(head: Head, dev: Labelled) -> Calibration:
     """The temperature of least log loss, then the offsets of best macro-F1."""
     if head.kind == "choice":
         temperature = _least(lambda t: _choice_loss(dev.scores / t, dev.targets[:, 0].astype(int)))
-        return Calibration(
-            temperature, _choice_offsets(dev.scores / temperature, dev.targets[:, 0])
-        )
+        scaled, wanted = dev.scores / temperature, dev.targets[:, 0]
+        offsets = _choice_offsets(scaled, wanted) if head.name not in BY_ACCURACY else ()
+        return Calibration(temperature, offsets or (0.0,) * len(head.labels))
     temperature = _least(lambda t: _several_loss(dev.scores / t, dev.targets))
     scaled = dev.scores / temperature
     offsets = tuple(

@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from safety.classifiers.heads import COLUMNS, HEADS
 from safety.classifiers.tokens import TEXT_TOKENS
@@ -21,20 +22,24 @@ from safety.training.scoring import Item, as_tensors, batch_of, fast_bfloat16, i
 # How often each set is seen in one epoch: the large meeting corpus is sampled, the small sets
 # that stand for a danger are repeated.
 PASSES = {
-    "annomi": 2.0,
-    "mrda": 0.35,
+    "annomi": 1.5,
+    "mrda": 0.55,
     "goemotions": 1.0,
-    "davidson": 0.5,
+    "davidson": 0.6,
     "convabuse": 2.0,
-    "civil": 0.8,
+    "civil": 0.7,
     "ailuminate": 3.0,
     "injection": 1.5,
     "own": 3.0,
 }
 HEAD_WEIGHT = {"emotion": 0.6, "davidson": 0.5, "commitment": 0.5}
-ENCODER_RATE, HEAD_RATE = 1.2e-4, 8e-4
+ENCODER_RATE, HEAD_RATE = 1.0e-4, 8e-4
 WARM_UP_SHARE = 0.05
-BATCH_ROWS, BATCH_TOKENS = 64, 3072
+LABEL_SMOOTHING = 0.05
+BATCH_ROWS, BATCH_TOKENS = 96, 3072
+# The mean of the weights over about the last thousand steps scores better than any one of them
+# (Polyak and Juditsky, 1992).
+AVERAGED_EVERY, MEMORY = 10, 0.99
 
 
 def epoch_items(
@@ -93,7 +98,9 @@ def loss_of(logits: Tensor, examples: Sequence[Example]) -> Tensor:
         scores = logits[rows][:, COLUMNS[head.name]]
         wanted = torch.tensor([target.value for target in targets])
         if head.kind == "choice":
-            losses = functional.cross_entropy(scores, wanted[:, 0].long(), reduction="none")
+            losses = functional.cross_entropy(
+                scores, wanted[:, 0].long(), reduction="none", label_smoothing=LABEL_SMOOTHING
+            )
         else:
             losses = functional.binary_cross_entropy_with_logits(
                 scores, wanted, reduction="none"
@@ -112,9 +119,9 @@ def fit(
     checkpoint: Path,
     judge: Callable[[SignalsModel], float],
     report: Callable[[str], None],
-    checks_per_epoch: int = 1,
+    checks_per_epoch: int = 2,
 ) -> None:
-    """Train, and leave the weights with the best dev score in `checkpoint`."""
+    """Train, and leave the averaged weights with the best dev score in `checkpoint`."""
     rng = random.Random(seed)
     torch.manual_seed(seed)
     model.encoder.embeddings.word_embeddings.requires_grad_(False)
@@ -135,6 +142,9 @@ def fit(
         anneal_strategy="linear",
         cycle_momentum=False,
     )
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(MEMORY))
+    # Fused kernels double the speed of a processor, and lengths differ from batch to batch.
+    forward = torch.compile(model, dynamic=True)
     best, started, seen = float("-inf"), time.monotonic(), 0
     model.train()
     for epoch in range(epochs):
@@ -146,22 +156,24 @@ def fit(
         for step, items in enumerate(batches, start=1):
             made = batch_of(items)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16()):
-                logits = model(*as_tensors(made))
+                logits = forward(*as_tensors(made))
             loss = loss_of(logits.float(), [one.example for one in items])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             schedule.step()
+            if step % AVERAGED_EVERY == 0:
+                average.update_parameters(model)
             seen += len(items)
             running += (float(loss.detach()) - running) / min(step, 200)
             if step % 100 == 0:
                 rate = seen / (time.monotonic() - started)
                 report(f"epoch {epoch} {step}/{len(batches)} loss {running:.3f} {rate:.0f} rows/s")
             if step in checks:
-                score = judge(model)
+                score = judge(average.module)
                 kept = score > best
                 if kept:
                     best = score
-                    torch.save(model.state_dict(), checkpoint)
+                    torch.save(average.module.state_dict(), checkpoint)
                 report(f"epoch {epoch} {step}/{len(batches)} dev {score:.4f} kept {kept}")

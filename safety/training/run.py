@@ -30,12 +30,14 @@ JUDGED = (
     "mrda form macro-F1",
     "goemotions emotion 28 macro-F1",
     "goemotions emotion Ekman macro-F1",
+    "goemotions emotion sentiment macro-F1",
     "davidson davidson macro-F1",
-    "convabuse convabuse macro-F1",
-    "civil civil macro-F1",
+    "convabuse toxicity macro-F1",
+    "civil toxicity macro-F1",
     "ailuminate self_harm macro-F1",
     "injection injection macro-F1",
 )
+WATCHED_ROWS = 4000  # of each set, while training
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Plan:
     seed: int = 7
     rows: int | None = None
     threads: int = 1
+    start: Path | None = None
     checkpoint: Path | None = None
 
 
@@ -67,10 +70,12 @@ def train(plan: Plan, report: Callable[[str], None] = say) -> Mapping[str, float
     torch.manual_seed(plan.seed)
     model = SignalsModel()
     best = plan.checkpoint or plan.work / "checkpoint.pt"
+    if plan.start is not None:
+        model.load_state_dict(torch.load(plan.start, weights_only=True))
     if plan.checkpoint is None:
         sets = capped(load(plan.data, "train"), plan.rows, plan.seed)
         report("training on " + ", ".join(f"{name} {len(rows)}" for name, rows in sets.items()))
-        watched = random.Random(plan.seed).sample(dev, min(len(dev), 9000))
+        watched = flat(capped(load(plan.data, "dev"), plan.rows or WATCHED_ROWS, plan.seed))
 
         def judge(current: SignalsModel) -> float:
             raw = score_all(torch_runner(current), watched, tokenizer)

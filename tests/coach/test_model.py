@@ -270,6 +270,34 @@ async def test_a_hostile_draft_never_reaches_anyone(room, model, text):
     assert "idiot" not in frames
 
 
+async def test_a_draft_that_turns_toxic_late_is_taken_back(room, model):
+    first = "What about the report do you find yourself steering around?"
+    later = "When the group meets, what should they see of it, you worthless idiot?"
+    model.script = says(f"{first} {later}", size=3)
+    async with person(room) as ada:
+        turn = await ada.ask(STUCK)
+        shown = "".join(f["text"] for f in ada.passing if f["type"] == "nudge.delta")
+        done = turn.terminals[0]
+        frames = json.dumps(ada.events + ada.passing)
+    assert shown.startswith(first)
+    assert (done["source"], done["reason"], done["retracts"]) == ("playbook", "gate_toxicity", True)
+    assert "worthless" not in frames
+
+
+STRAYS = [
+    "The capital of France is Paris, and two million people live there.",
+    "Buy shares in gold mines now, prices double before Christmas.",
+]
+
+
+@pytest.mark.parametrize("text", STRAYS)
+async def test_a_draft_that_rests_on_no_passage_is_not_shown(room, model, text):
+    model.script = says(text)
+    async with person(room) as ada:
+        done = (await ada.ask(STUCK)).terminals[0]
+    assert (done["source"], done["reason"]) == ("playbook", "ungrounded")
+
+
 async def test_withdrawing_stops_a_running_stream(room, model):
     async def long(answer: Answer) -> None:
         await answer.delta('{"nudge": "What about the report, ')

@@ -9,7 +9,7 @@ from coach.nudges.prompt import build_prompt, cache_salt, canary, system_lines, 
 from coach.reports.prompt import system_text as report_text
 from rag.retrieval import Explanation, Passage
 
-SHOWN = Explanation("", None, None, None, None, 1.0, "", {})
+SHOWN = Explanation("", None, None, None, None, 1.0, None, "", {})
 MARK = "ref-0123456789abcdef"
 
 

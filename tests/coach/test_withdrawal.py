@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -63,7 +64,7 @@ class Racer:
         self.began_late: list[float] = []
         self.stopped = 0
 
-    async def choose(self, action: str, body: dict) -> float:
+    async def choose(self, action: str, body: dict[str, Any]) -> float:
         """When the answer was back: from then on the person knows it is done."""
         await self.api.call(
             "POST",

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -112,8 +111,3 @@ def redis(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with running(command, listens(port), log=log, limit_s=20) as process:
         yield process
-
-
-def library_path() -> str:
-    """Triton's Python backend must find this Python's library before the system's older one."""
-    return f"{sysconfig.get_config_var('LIBDIR')}:{os.environ.get('LD_LIBRARY_PATH', '')}"

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.engines
 
 DRAFTS, AT_ONCE = 600, 4
 TOKENIZER = processes.ENGINES / "tiny-model" / "tokenizer.json"
-SHOWN = Explanation("", None, None, None, None, 1.0, "", {})
+SHOWN = Explanation("", None, None, None, None, 1.0, None, "", {})
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,8 @@
 """The signals model behind a real Triton: the same readings as in process, and its absence."""
 
 import asyncio
-import shutil
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +10,6 @@ from django.conf import settings
 
 from coach.live import server
 from safety.classifiers import InProcess, behind_triton
-from safety.classifiers.in_process import WEIGHTS
-from safety.classifiers.repository import build
 from safety.classifiers.triton import Triton
 from safety.errors import SignalsBroken
 from tests.engines import processes
@@ -34,33 +30,16 @@ def own() -> InProcess:
 
 @pytest.fixture(scope="module")
 def triton(own, tmp_path_factory):
-    """tritonserver from its wheel, with our repository, on ports of its own."""
-    python = processes.installed("triton")
-    home = next(python.parent.parent.glob("lib/python*/site-packages/pytriton/tritonserver"))
-    repository: Path = tmp_path_factory.mktemp("triton")
-    build(WEIGHTS, repository, backend="python")
-    # The wheel keeps one stub for each Python; the server looks for it beside its backend.
-    backends = tmp_path_factory.mktemp("backends")
-    shutil.copytree(home / "backends", backends, dirs_exist_ok=True)
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    stub = home / "python_backend_stubs" / version / "triton_python_backend_stub"
-    shutil.copy(stub, backends / "python")
+    """tritonserver from its wheel, as `make triton` starts it, on ports of its own."""
+    processes.installed("triton")
     grpc, http, metrics = (server.free_port() for _ in range(3))
     command = [
-        str(home / "bin" / "tritonserver"), f"--model-repository={repository}",
-        f"--backend-directory={backends}", f"--grpc-port={grpc}", f"--http-port={http}",
-        f"--metrics-port={metrics}", "--grpc-address=127.0.0.1", "--http-address=127.0.0.1",
-        "--metrics-address=127.0.0.1", "--disable-auto-complete-config",
+        sys.executable, "deploy/triton/serve.py", f"--work={tmp_path_factory.mktemp('triton')}",
+        f"--grpc-port={grpc}", f"--http-port={http}", f"--metrics-port={metrics}",
     ]  # fmt: skip
-    libraries = f"{processes.library_path()}:{home.parents[1] / 'nvidia_pytriton.libs'}"
-    environment = {
-        "LD_LIBRARY_PATH": libraries,
-        "PYTHONPATH": str(next(python.parent.parent.glob("lib/python*/site-packages"))),
-        "PATH": f"{python.parent}:/usr/bin:/bin",
-    }
     with processes.running(
         command, processes.answers(f"http://127.0.0.1:{http}/v2/health/ready"),
-        log=settings.DATA_DIR / "triton.log", environment=environment, limit_s=90,
+        log=settings.DATA_DIR / "triton.log", limit_s=90,
     ) as process:  # fmt: skip
         yield process, f"127.0.0.1:{grpc}"
 

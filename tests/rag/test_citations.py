@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from rag.citations import clauses, support, supported
+from rag.citations import support
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def test_a_clause_rests_on_the_passage_it_repeats():
     found = support("How confident are you on a scale from one to ten?", [LISTEN, SCALE])
     assert found is not None
     assert found.passage == SCALE.id
-    assert found.holds
+    assert found.score > 0.5
     assert found.score == pytest.approx(1.0)
 
 
@@ -39,7 +39,7 @@ def test_a_quote_is_words_of_the_passage():
 def test_other_word_forms_support_too():
     found = support("Saying back what was heard, adding nothing", [LISTEN])
     assert found is not None
-    assert found.holds
+    assert found.score > 0.5
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_other_word_forms_support_too():
 )
 def test_what_the_passages_do_not_say_is_not_supported(clause):
     found = support(clause, [LISTEN, SCALE])
-    assert found is None or not found.holds
+    assert found is None or found.score < 0.5
 
 
 def test_words_that_say_nothing_need_no_support():
@@ -59,19 +59,9 @@ def test_words_that_say_nothing_need_no_support():
 def test_a_title_counts_as_said():
     found = support("Try the scaling question: how confident are you?", [SCALE])
     assert found is not None
-    assert found.holds
-
-
-def test_a_draft_is_supported_as_a_whole():
-    assert supported("Say back what you heard. How confident are you, one to ten?", [LISTEN, SCALE])
-    assert not supported("Quit your job. Move to the sea.", [LISTEN, SCALE])
-    assert not supported("", [LISTEN])
+    assert found.score > 0.5
 
 
 def test_the_same_question_gets_the_same_answer():
     asked = ("How confident are you to say back what you heard?", [LISTEN, SCALE])
     assert len({support(*asked) for _ in range(5)}) == 1
-
-
-def test_clauses_end_where_sentences_do():
-    assert clauses("One. Two? Three; four – five") == ["One.", "Two?", "Three;", "four", "five"]

@@ -34,8 +34,8 @@ async def test_a_draft_on_a_passage_comes_through_whole_and_cites_its_words(enco
     grounding = Grounding(CARDS, encoder)
     clauses = ("What would a camera have filmed, ", "without any opinion in it?")
     assert "".join(await released(grounding, *clauses)) == "".join(clauses)
-    ((passage, quote),) = grounding.cited()
-    assert passage is CAMERA
+    ((place, quote),) = grounding.cited()
+    assert CARDS[place] is CAMERA
     assert quote in CAMERA.text
     assert "camera" in quote
     assert "opinion" in quote
@@ -84,8 +84,8 @@ async def test_a_passage_the_draft_does_not_rest_on_is_not_cited(encoder):
         "Which part of the task do you steer around? ",
         "What could you do in ten minutes if it were bad?",
     )
-    assert [passage for passage, _ in grounding.cited()] == [STEERING, TEN]
-    assert [passage for passage, _ in grounding.cited(preferred=[TEN])] == [TEN, STEERING]
+    assert [CARDS[place] for place, _ in grounding.cited()] == [STEERING, TEN]
+    assert [CARDS[place] for place, _ in grounding.cited(preferred=[2])] == [TEN, STEERING]
 
 
 async def test_words_alone_decide_without_an_encoder():

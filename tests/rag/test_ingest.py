@@ -62,7 +62,7 @@ def test_a_failure_half_way_leaves_nothing_behind(shelve, redactor):
     library = shelve()
 
     class Broken:
-        def redact(self, text, *, key, roster=()):
+        def redact(self, text, *, key, patience=1.0):
             if "third" in text:
                 raise RuntimeError
             return redactor.redact(text, key=key)
@@ -155,11 +155,11 @@ class Counting:
     def __init__(self, redactor, breaks_at="never heard"):
         self.redactor, self.breaks_at, self.read = redactor, breaks_at, 0
 
-    def redact(self, text, *, key, roster=()):
+    def redact(self, text, *, key, patience=1.0):
         if self.breaks_at in text:
             raise KeyboardInterrupt
         self.read += 1
-        return self.redactor.redact(text, key=key, roster=roster)
+        return self.redactor.redact(text, key=key, patience=patience)
 
 
 def test_an_import_that_was_cut_off_goes_on_where_it_stopped(database, encoder, redactor, scratch):

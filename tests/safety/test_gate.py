@@ -97,6 +97,12 @@ BAD = [
     pytest.param("Breathe\x1b[31m now.", "control", id="terminal escape"),
     pytest.param("Bre\u200bathe now.", "control", id="zero width"),
     pytest.param("Honestly, you are an idiot.", "toxicity", id="insult"),
+    pytest.param("Take two tablets before the talk.", "overreach", id="a dose"),
+    pytest.param("Buy the premium plan today.", "overreach", id="a deal"),
+    pytest.param("Your consent has been recorded.", "overreach", id="what was consented"),
+    pytest.param("It is A, n, n, e, k, a and more.", "encoded", id="letters one by one"),
+    pytest.param("It is OJSWMLJXMMYTSZJQ.", "encoded", id="base32"),
+    pytest.param("It is QW5u ZSBh bmQg Qm9i.", "encoded", id="base64 in pieces"),
     pytest.param(
         "Was würde dir jetzt helfen, wenn du an die Woche denkst?", "language", id="German"
     ),

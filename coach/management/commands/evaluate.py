@@ -30,6 +30,12 @@ def _redteam(data: Path) -> dict[str, Any]:
     return redteam(case for path in files for case in read(path, {"id": str}))
 
 
+def _gate(_data: Path) -> dict[str, Any]:
+    from safety.evaluation import hostile_outputs
+
+    return hostile_outputs()
+
+
 def _retrieval(data: Path) -> dict[str, Any]:
     from rag.evaluation import graded, retrieval
 
@@ -43,9 +49,12 @@ def _retrieval(data: Path) -> dict[str, Any]:
 OWN_DATA = {
     "retrieval": settings.BASE_DIR / "coach" / "demo",
     "redteam": settings.BASE_DIR / "safety" / "redteam",
+    # Its outputs are made, by every way of hiding there is.
+    "gate": settings.BASE_DIR / "safety",
 }
 SUITES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "classifiers": _classifiers,
+    "gate": _gate,
     "redaction": _redaction,
     "redteam": _redteam,
     "retrieval": _retrieval,
