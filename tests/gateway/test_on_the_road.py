@@ -165,7 +165,8 @@ async def test_a_spent_budget_is_told_to_the_facilitator_and_the_playbook_answer
         assert reason == "budget"
         assert done["source"] == "playbook"
         told = [await fay.until("budget", seen=n) for n in range(2)]
-        assert [(f["period"], f["percent"]) for f in told] == [("session", 80), ("session", 100)]
+        assert {f["period"] for f in told} == {"session"}
+        assert 80 <= told[0]["percent"] < told[1]["percent"] == 100
         await ada.close()
         await fay.close()
     finally:
