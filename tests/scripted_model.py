@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -72,11 +73,18 @@ def says(
     return play
 
 
+async def quotes(answer: Answer) -> None:
+    """A model that keeps to its material: the first passage of its prompt, word for word."""
+    prompt = answer.request["messages"][-1]["content"]
+    found = re.search(r'<passage n="1"[^>]*>(.*?)</passage>', prompt, re.DOTALL)
+    await says(found[1] if found else "What matters most to you in this?")(answer)
+
+
 @dataclass
 class ScriptedModel:
     """Listens on loopback in a thread of its own; `script` may be changed at any time."""
 
-    script: Script = field(default_factory=lambda: says("What matters most to you in this?"))
+    script: Script = quotes
     raw: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     open_now: int = 0

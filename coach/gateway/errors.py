@@ -52,3 +52,5 @@ class Killed(GatewayError):
 
 class LedgerDown(GatewayError):
     """What a call costs could not be reserved, so it is not made."""
+
+    reason = "ledger_unavailable"

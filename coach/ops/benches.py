@@ -4,15 +4,20 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
 import openai
+from django.conf import settings
 from openai import AsyncOpenAI
 
+from coach.database import Database
 from coach.demo.rehearsal import Line, quantiles, rehearse
 from coach.gateway.gateway import Gateway
 from coach.gateway.growing import NUDGE
+from coach.gateway.ledger import PostgresLedger
+from coach.gateway.models import ModelCall
 from coach.gateway.plan import Plan
 from coach.gateway.prompt import Ask, Prompt
 from coach.gateway.routes import Route
@@ -23,7 +28,7 @@ Row = dict[str, Any]
 Say = Callable[[str], None]
 
 CALLS, AT_ONCE, WARM_UP = 1000, 10, 5
-NOBODY = Ask(uuid.uuid4(), uuid.uuid4())
+BENCH = Ask(settings.DEFAULT_ORGANISATION_ID, uuid.uuid4())
 IDLE, TALKERS, RATE_PER_S, SECONDS = 200, 20, 20.0, 15
 
 
@@ -76,28 +81,52 @@ async def sockets(url: str, token: str, say: Say) -> list[Row]:
 
 
 async def gateway(say: Say) -> list[Row]:
-    """What the gateway adds to the bare client, interleaved, upstream without any latency."""
+    """What the gateway adds to the bare client, interleaved, upstream without any latency.
+
+    Once by itself and once with its ledger, whose statement goes to PostgreSQL before each call.
+    """
     body = json.dumps({"nudge": "What would done look like to you?", "cites": [1]})
-    spent: dict[str, list[Times]] = {"bare client": [], "gateway": []}
-    async with await asyncio.start_server(_upstream(body), "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        bare = AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
-        async with Gateway(Plan((Route("bench", url, "none"),))) as ours:
-            ways = {"bare client": lambda: _bare(bare), "gateway": lambda: _ours(ours)}
-            for turn in range(WARM_UP + CALLS // AT_ONCE):
-                # Whoever goes first in a turn finds the machine in another state.
-                for name in sorted(ways, reverse=bool(turn % 2)):
-                    times = await asyncio.gather(*(ways[name]() for _ in range(AT_ONCE)))
-                    spent[name] += times if turn >= WARM_UP else []
-        await bare.close()
+    async with AsyncExitStack() as stack:
+        upstream = await asyncio.start_server(_upstream(body), "127.0.0.1", 0)
+        await stack.enter_async_context(upstream)
+        url = f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}/v1"
+        bare = await stack.enter_async_context(
+            AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
+        )
+        database = Database("default")
+        await database.open()
+        stack.push_async_callback(database.close)
+        plan = Plan((Route("bench", url, "none"),))
+        ours = await stack.enter_async_context(Gateway(plan))
+        charged = await stack.enter_async_context(Gateway(plan, PostgresLedger(database)))
+        spent = await _interleaved(
+            {
+                "bare client": lambda: _bare(bare),
+                "gateway": lambda: _ours(ours),
+                "gateway with its ledger": lambda: _ours(charged),
+            }
+        )
+    await ModelCall.objects.filter(session_id=BENCH.session).adelete()
     say(f"{CALLS} calls each, {AT_ONCE} at once")
     rows = []
     for what, pick in (("first token", Times.first), ("whole call", Times.whole)):
         found = {name: quantiles(map(pick, times)) for name, times in spent.items()}
         rows += [{"what": f"{what}, {name}", "n": CALLS, **q} for name, q in found.items()]
         over = {k: round(v - found["bare client"][k], 2) for k, v in found["gateway"].items()}
-        rows.append({"what": f"{what}, over", "n": CALLS, **over})
+        rows.append({"what": f"{what}, gateway over bare client", "n": CALLS, **over})
     return rows
+
+
+async def _interleaved(
+    ways: Mapping[str, Callable[[], Awaitable["Times"]]],
+) -> dict[str, list["Times"]]:
+    """So many calls at once in each way, in turns; another one goes first in every turn."""
+    names, spent = list(ways), {name: list[Times]() for name in ways}
+    for turn in range(WARM_UP + CALLS // AT_ONCE):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            times = await asyncio.gather(*(ways[name]() for _ in range(AT_ONCE)))
+            spent[name] += times if turn >= WARM_UP else []
+    return spent
 
 
 class Times(NamedTuple):
@@ -134,7 +163,7 @@ async def _bare(client: openai.AsyncOpenAI) -> Times:
 async def _ours(gateway: Gateway) -> Times:
     began, first = time.perf_counter(), 0.0
     prompt = Prompt(({"role": "user", "content": "I am stuck"},), passages=1)
-    async with gateway.draft(prompt, NOBODY, deadline=Deadline.after_ms(5000)) as draft:
+    async with gateway.draft(prompt, BENCH, deadline=Deadline.after_ms(5000)) as draft:
         async for _ in draft:
             first = first or time.perf_counter()
     return Times((first - began) * 1000, (time.perf_counter() - began) * 1000)

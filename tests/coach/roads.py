@@ -11,12 +11,13 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.test import override_settings
 
+from coach import tenancy
 from coach.engines import Engines, open_engines
 from coach.live.client import Ticket
 from coach.live.doorbell import group_of
 from coach.live.frames import Say
 from coach.live.hub import Hub
-from coach.models import Nudge, Utterance
+from coach.models import Member, Nudge, Utterance
 from tests.scripted_model import ScriptedModel
 
 
@@ -47,10 +48,12 @@ async def walk(engines: Engines, ticket: Ticket, text: str) -> Ended:
     group = group_of(session, ticket.member)
     await layer.group_add(group, channel)
     hub = Hub(engines)
-    await hub.say(
-        Say(key, text), session=session, member=uuid.UUID(ticket.member), audience=ticket.member
-    )
-    await hub.drain()
+    member = await Member.objects.aget(id=ticket.member)
+    with tenancy.acting(tenancy.of([member.organisation_id], actor=f"member:{member.id}")):
+        await hub.say(
+            Say(key, text), session=session, member=member.id, audience=ticket.member
+        )
+        await hub.drain()
     frames = []
     while True:
         try:

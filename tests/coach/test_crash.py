@@ -92,7 +92,7 @@ def check(session: str, people: list[LiveClient]) -> None:
         assert [f["seq"] for f in person.events] == list(range(first, len(stored) + 1))
         assert [frame for seq, frame in stored if seq >= first] == person.events
         for turn in person.turns.values():
-            acked += 1
+            acked += bool(turn.utterance)
             terminal = {f["seq"] for f in turn.terminals if "seq" in f}
             assert len(terminal) <= 1
     rows = Utterance.objects.filter(session_id=session)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tomllib
 import urllib.request
 import uuid
 from collections import Counter
@@ -15,6 +16,7 @@ from coach.gateway.errors import GatewayError, ModelBroken
 from coach.gateway.gateway import Gateway
 from coach.gateway.plan import Plan
 from coach.gateway.prompt import Ask
+from coach.gateway.registry import SEED_FILE
 from coach.gateway.routes import Engine, Route, Tier
 from coach.gateway.tokens import counter
 from coach.live import server
@@ -76,9 +78,13 @@ def entries() -> list[dict[str, str]]:
     return [json.loads(line) for line in lines]
 
 
+def texts() -> list[str]:
+    return [row["text"] for row in read(REPLAY_FILE, {"text": str})]
+
+
 def prompt(n: int):
     """The road's own prompt, about the n-th thing somebody said."""
-    said = [row["text"] for row in read(REPLAY_FILE, {"text": str})]
+    said = texts()
     book = entries()
     passages = [
         Passage(uuid.uuid4(), e["id"], e["title"], e["body"], 1, rank, 1.0, SHOWN)
@@ -167,6 +173,19 @@ async def test_unsure_drafts_of_the_small_model_are_written_by_the_large_one(eng
         sure = replace(unsure, least_confidence=-20.0)
         gateway.adopt(Plan((sure, heavy)))
         assert {await draft(gateway, n, ask()) for n in range(5)} == {"small"}
+
+
+async def test_most_of_the_replay_set_stays_with_the_small_model(engines):
+    (small, large), _ = engines
+    seeded = tomllib.loads(SEED_FILE.read_text())["small-vllm"]["least_confidence"]
+    first = route(small, "small", least_confidence=seeded)
+    ends: Counter[str] = Counter()
+    async with Gateway(Plan((first, route(large, "large", tier=Tier.HEAVY)))) as gateway:
+        for n in range(len(texts())):
+            ends[await draft(gateway, n, ask())] += 1
+    share = ends["small"] / ends.total()
+    print(f"\nsmall-model share {share:.3f} of {ends.total()}")
+    assert share > 0.8
 
 
 async def test_when_the_first_dies_the_second_answers(engines, pair):

@@ -43,6 +43,7 @@ class Command(BaseCommand):
             return asyncio.run(benches.sockets(own.ws, token, self.stderr.write))
 
     def gateway(self) -> list[benches.Row]:
+        load(progress=self.stderr.write)
         return asyncio.run(benches.gateway(self.stderr.write))
 
     def kept(self) -> list[benches.Row]:
