@@ -7,6 +7,7 @@ urlpatterns = [
     path("join/", pages.join, name="join"),
     path("sessions/<uuid:session_id>/", pages.room, name="room"),
     path("sessions/<uuid:session_id>/my-data/", pages.my_data, name="my_data"),
+    path("receipt/", pages.receipt, name="receipt"),
     path("console/", pages.console, name="console"),
     path("console/<uuid:session_id>/", pages.board, name="board"),
     path("offline/", pages.offline, name="offline"),

@@ -80,6 +80,13 @@ def my_data(request: HttpRequest, session_id: UUID) -> HttpResponse:
 
 
 @require_safe
+@ensure_csrf_cookie
+def receipt(request: HttpRequest) -> HttpResponse:
+    """Whether a receipt is one of ours, for whoever holds it."""
+    return render(request, "pages/receipt.html")
+
+
+@require_safe
 @never_cache
 @login_required
 @ensure_csrf_cookie
