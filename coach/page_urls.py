@@ -8,6 +8,7 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/", pages.room, name="room"),
     path("sessions/<uuid:session_id>/my-data/", pages.my_data, name="my_data"),
     path("receipt/", pages.receipt, name="receipt"),
+    path("sessions/<uuid:session_id>/my-data/export/", pages.my_export, name="my_export"),
     path("console/", pages.console, name="console"),
     path("console/<uuid:session_id>/", pages.board, name="board"),
     path("offline/", pages.offline, name="offline"),

@@ -42,7 +42,8 @@ QUERY = {
     **{
         f"/api/v1/consent/{name}/": "?session={session}"
         for name in (
-            "records", "grant", "withdraw", "correct", "receipts", "disclosures", "export", "erase",
+            "records", "grant", "own-words", "withdraw", "correct", "receipts", "disclosures",
+            "export", "erase",
         )
     },
 }  # fmt: skip
