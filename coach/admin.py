@@ -4,10 +4,13 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from coach import tenancy
 from coach.models import (
     AccessToken,
     Alert,
@@ -21,6 +24,7 @@ from coach.models import (
     Stream,
     Utterance,
 )
+from coach.rooms.rights import erase_member, export_member
 from consent.admin import KeptAdmin
 
 admin.site.unregister(User)
@@ -49,6 +53,12 @@ class OrganisationAdmin(ModelAdmin):
     list_display = ["name", "slug", "killed", "created_at"]
     inlines = [StaffInline]
 
+    def save_model(self, request: HttpRequest, obj: Organisation, form: Any, change: bool) -> None:
+        if not change:
+            # Nobody can have a place in an organisation that is not there yet.
+            tenancy.enter(tenancy.of([obj.id], actor=tenancy.current().actor))
+        super().save_model(request, obj, form, change)
+
 
 @admin.register(Staff)
 class StaffAdmin(ModelAdmin):
@@ -70,6 +80,22 @@ class MemberAdmin(KeptAdmin):
     list_display = ["number", "role", "session", "paused", "joined_at", "removed_at"]
     list_filter = ["role", "paused"]
     exclude = ["display_name"]
+    actions = ["export", "erase"]
+
+    @admin.action(description=_("Export what is kept of them"), permissions=["view"])
+    def export(self, request: HttpRequest, queryset: QuerySet[Member]) -> HttpResponse:
+        people = queryset.filter(role=Member.Role.PARTICIPANT)
+        answer = JsonResponse({"people": [export_member(member) for member in people]})
+        answer.headers["Content-Disposition"] = "attachment; filename=sidecoach-export.json"
+        return answer
+
+    @admin.action(description=_("Erase what is kept of them"), permissions=["view"])
+    def erase(self, request: HttpRequest, queryset: QuerySet[Member]) -> HttpResponse:
+        """Their sockets close within a second, as their seats are gone."""
+        people = queryset.filter(role=Member.Role.PARTICIPANT)
+        answer = JsonResponse({"receipts": [erase_member(member) for member in people]})
+        answer.headers["Content-Disposition"] = "attachment; filename=sidecoach-erased.json"
+        return answer
 
 
 @admin.register(Utterance)

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_safe
 from coach.models import Member, Session
 from coach.rooms.access import caller_by_cookie
 from coach.rooms.joining import membership
+from coach.rooms.rights import export_member
 
 PAPER = "#f5f6f3"
 SPRUCE = "#0e6153"
@@ -77,6 +78,23 @@ def my_data(request: HttpRequest, session_id: UUID) -> HttpResponse:
     if member.role == Member.Role.FACILITATOR:
         raise Http404
     return render(request, "pages/my_data.html", {"session": member.session, "member": member})
+
+
+@require_safe
+@never_cache
+def my_export(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    """Everything kept of one participant, to be read rather than processed."""
+    member = _member(request, session_id)
+    if member.role == Member.Role.FACILITATOR:
+        raise Http404
+    return render(request, "pages/export.html", {"export": export_member(member)})
+
+
+@require_safe
+@ensure_csrf_cookie
+def receipt(request: HttpRequest) -> HttpResponse:
+    """Whether a receipt is one of ours, for whoever holds it."""
+    return render(request, "pages/receipt.html")
 
 
 @require_safe

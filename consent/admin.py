@@ -5,12 +5,15 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from consent.models import (
+    AuditEntry,
+    ClosedPurpose,
     ConsentEvent,
     Disclosure,
     Field,
     Notice,
     PolicyRule,
     Purpose,
+    Receipt,
     Record,
     StoredValue,
     Subject,
@@ -85,3 +88,24 @@ class DisclosureAdmin(KeptAdmin):
 class StoredValueAdmin(KeptAdmin):
     list_display = ["subject", "field"]
     exclude = ["sealed"]
+
+
+@admin.register(ClosedPurpose)
+class ClosedPurposeAdmin(ModelAdmin):
+    list_display = ["purpose", "organisation_id"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(KeptAdmin):
+    list_display = ["id", "subject_id", "kind", "issued_at"]
+    list_filter = ["kind"]
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(KeptAdmin):
+    list_display = ["seq", "at", "actor", "action", "subject_id", "organisation_id"]
+    list_filter = ["action"]
+    exclude = ["link"]

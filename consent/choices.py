@@ -21,6 +21,7 @@ from consent.models import (
     Disclosure,
     Notice,
     PolicyRule,
+    Purpose,
     Record,
     StoredValue,
     Subject,
@@ -204,11 +205,15 @@ def stored_values(subject_id: UUID) -> dict[str, str]:
 
 
 def disclosures(subject_id: UUID) -> list[dict[str, Any]]:
-    """Every release ever logged about this person, newest first."""
+    """Every release ever logged about this person, newest first, and how long it is kept."""
+    days = dict(Purpose.objects.values_list("key", "retention_days"))
     rows = Disclosure.objects.filter(subject_id=subject_id).values(
         "id", "at", "purpose", "fields", "withheld", "recipient", "about"
     )
-    return [dict(row) for row in rows]
+    return [
+        {**row, "kept_until": row["at"] + timedelta(days=days.get(row["purpose"], 0))}
+        for row in rows
+    ]
 
 
 def _locked(subject_id: UUID) -> Subject:

@@ -143,6 +143,12 @@ class Withdraw(OwnView):
         return Response(receipt(member, "withdrawal", purpose=wanted["purpose"]))
 
 
+class OwnWords(OwnView):
+    @extend_schema(summary="What you wrote about yourself")
+    def get(self, request: Request) -> Response:
+        return Response({"about_you": choices.stored_values(self.subject(request).id)})
+
+
 class Correct(OwnView):
     @extend_schema(request=CorrectIn, summary="Put right what you wrote about yourself")
     def post(self, request: Request) -> Response:

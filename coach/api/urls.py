@@ -25,6 +25,7 @@ urlpatterns = [
     path("consent/records/", consent.Records.as_view()),
     path("consent/grant/", consent.Grant.as_view()),
     path("consent/withdraw/", consent.Withdraw.as_view()),
+    path("consent/own-words/", consent.OwnWords.as_view()),
     path("consent/correct/", consent.Correct.as_view()),
     path("consent/receipts/", consent.Receipts.as_view()),
     path("consent/verify/", consent.VerifyReceipt.as_view()),

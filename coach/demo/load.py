@@ -1,6 +1,7 @@
 """The demo tenant: an organisation, two log-ins, a playbook and an open session."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import transaction
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from coach import tenancy
 from coach.models import Organisation, Session, Staff
@@ -26,6 +29,7 @@ FACILITATOR, ADMIN = "fay", "admin"
 # Published on the landing page, and only there where DEMO=1: see `refuse_unsafe_production`.
 FACILITATOR_PASSWORD = "quiet-harbour-7"
 ADMIN_PASSWORD = "amber-lantern-3"
+ADMIN_SECRET = hashlib.sha256(b"sidecoach demo second factor").digest()[:20].hex()
 JOIN_CODE = "DEMO22"
 
 
@@ -47,8 +51,15 @@ class Demo:
             "session": str(self.session.id),
             "join_code": self.session.join_code,
             "facilitator": facilitator,
-            "admin": {"username": ADMIN, "password": ADMIN_PASSWORD},
+            "admin": {"username": ADMIN, "password": ADMIN_PASSWORD, "code": second_factor_code()},
         }
+
+
+def second_factor_code() -> str:
+    """The six digits that the demo administrator's app would show now."""
+    code = TOTP(bytes.fromhex(ADMIN_SECRET))
+    code.time = time.time()
+    return f"{code.token():06d}"
 
 
 def load(progress: Callable[[str], None] = lambda _: None) -> Demo:
@@ -71,6 +82,9 @@ def _load(progress: Callable[[str], None]) -> Demo:
         )
         facilitator = _log_in(FACILITATOR, FACILITATOR_PASSWORD, "Fay")
         administrator = _log_in(ADMIN, ADMIN_PASSWORD, "Admin", is_staff=True, is_superuser=True)
+        TOTPDevice.objects.get_or_create(
+            user=administrator, defaults={"name": "demo", "key": ADMIN_SECRET, "confirmed": True}
+        )
         for user, role in (
             (facilitator, Staff.Role.FACILITATOR),
             (administrator, Staff.Role.ADMINISTRATOR),

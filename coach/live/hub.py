@@ -511,9 +511,13 @@ RIGHTS = """
 SELECT w.nth FROM unnest(%(members)s::uuid[], %(users)s::int[], %(keys)s::text[])
     WITH ORDINALITY AS w(member, "user", key, nth)
 LEFT JOIN coach_member m ON m.id = w.member AND m.removed_at IS NULL
+LEFT JOIN coach_session s ON s.id = m.session_id
 LEFT JOIN auth_user u ON u.id = w."user"
 LEFT JOIN django_session d ON d.session_key = w.key
 WHERE m.id IS NULL
+   OR (m.role = 'facilitator' AND s.facilitator_id <> m.user_id AND NOT EXISTS (
+        SELECT FROM coach_staff f WHERE f.user_id = m.user_id
+        AND f.organisation_id = s.organisation_id AND f.role = 'administrator'))
    OR (w."user" IS NOT NULL AND (u.id IS NULL OR NOT u.is_active))
    OR (w.key IS NOT NULL AND (d.session_key IS NULL OR d.expire_date < now()))
 """

@@ -6,6 +6,7 @@ import { announce, element, say, slotsOf, stamp } from "./dom.js";
 const form = document.getElementById("join");
 const name = form.elements.display_name;
 const code = form.dataset.code;
+let noticeId;
 
 async function open() {
   try {
@@ -19,13 +20,14 @@ async function open() {
 }
 
 function show({ session, notice, purposes }) {
+  noticeId = notice.id;
   document.getElementById("title").textContent = session.title;
   document.getElementById("notice-title").textContent = notice.title;
-  document.getElementById("notice").append(
+  document.getElementById("notice").replaceChildren(
     ...notice.text.split(/\n{2,}/).map((text) => element("p", { text })),
   );
   document.getElementById("version").textContent = say("join.notice", notice);
-  document.getElementById("purposes").append(...purposes.map(purpose));
+  document.getElementById("purposes").replaceChildren(...purposes.map(purpose));
   form.hidden = false;
   tally();
 }
@@ -99,10 +101,13 @@ async function join(consent) {
       goal: form.elements.goal.value.trim(),
       profile_note: form.elements.profile_note.value.trim(),
       consent,
+      notice: noticeId,
     });
     location.assign(form.dataset.room.replace(/[0-9a-f-]{36}/, session.id ?? session));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
+    // A newer notice came meanwhile: it is shown, with nothing chosen.
+    if (error.status === 409) await open();
     const fault = document.getElementById("fault");
     fault.textContent = error.message;
     fault.hidden = false;

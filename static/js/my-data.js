@@ -1,7 +1,7 @@
 // My data: each switch is one request, and shows what the server then says.
 
 import { get, post, query } from "./api.js";
-import { announce, chip, day, fieldNames, moment, name, say, stamp } from "./dom.js";
+import { announce, chip, day, element, fieldNames, moment, name, say, stamp } from "./dom.js";
 
 const PAGE = 6;
 const { session } = document.body.dataset;
@@ -23,8 +23,18 @@ async function guarded(act) {
 
 // --- what you allow ------------------------------------------------------------
 
+let noticeId;
+
 async function showRecords() {
-  const { purposes } = await get(`/consent/records/${about}`);
+  const { purposes, notice, asks_again: asksAgain } = await get(`/consent/records/${about}`);
+  noticeId = notice.id;
+  $("again").hidden = !asksAgain;
+  if (asksAgain) {
+    $("notice-title").textContent = notice.title;
+    $("notice").replaceChildren(
+      ...notice.text.split(/\n{2,}/).map((text) => element("p", { text })),
+    );
+  }
   const focused = document.activeElement?.dataset?.of;
   $("purposes").replaceChildren(...purposes.map(purpose));
   $("withdraw-all").disabled = !purposes.some(({ fields }) => fields.some(({ granted }) => granted));
@@ -39,11 +49,13 @@ function purpose({ key, title, fields }) {
   return root;
 }
 
-function choice(purposeKey, purposeTitle, { key, title, special, granted, since }) {
+function choice(purposeKey, purposeTitle, { key, title, special, granted, since, until }) {
   const { root, slots } = stamp("choice");
   slots.title.textContent = title;
   slots.special.hidden = !special;
-  slots.since.textContent = granted ? say("since", { when: day(since) }) : say("not-allowed");
+  slots.since.textContent = granted
+    ? say("since", { when: day(since), until: day(until) })
+    : say("not-allowed");
   const button = slots.switch;
   button.dataset.of = `${purposeKey}/${key}`;
   button.setAttribute("aria-checked", String(granted));
@@ -57,7 +69,7 @@ function choice(purposeKey, purposeTitle, { key, title, special, granted, since 
 async function decide(button, action, choices, field) {
   button.setAttribute("aria-busy", "true");
   await guarded(async () => {
-    await post(`/consent/${action}/${about}`, choices);
+    await post(`/consent/${action}/${about}`, { ...choices, notice: noticeId });
     announce(say(action === "grant" ? "granted" : "withdrawn", { field }));
     await Promise.all([showRecords(), showReceipts()]);
   });
@@ -89,7 +101,7 @@ function moreUses() {
   $("more-uses").hidden = $("uses").childElementCount >= uses.length;
 }
 
-function use({ at, purpose: key, fields, withheld, recipient }) {
+function use({ at, purpose: key, fields, withheld, recipient, kept_until: kept }) {
   const { root, slots } = stamp("use");
   slots.purpose.textContent = titles.get(key) ?? name("purpose", key);
   slots.at.dateTime = at;
@@ -98,7 +110,7 @@ function use({ at, purpose: key, fields, withheld, recipient }) {
     ...fieldNames(fields).map((field) => chip(field, "on")),
     ...fieldNames(withheld).map((field) => chip(say("withheld", { field }))),
   );
-  slots.recipient.textContent = recipient ? say("recipient", { recipient }) : "";
+  slots.recipient.textContent = say("recipient", { recipient, until: day(kept) });
   return root;
 }
 
@@ -112,10 +124,12 @@ async function showReceipts() {
 }
 
 function receipt(content) {
+  const { kind, issued_at: issued } = content.receipt_metadata;
+  const { version } = content.pii_processing.privacy_notice;
   const { root, slots } = stamp("receipt");
-  slots.title.textContent = say("receipt", { version: content.notice.version });
-  slots.at.dateTime = content.issued_at;
-  slots.at.textContent = moment(content.issued_at);
+  slots.title.textContent = say("receipt", { kind: name("kind", kind), version });
+  slots.at.dateTime = issued;
+  slots.at.textContent = moment(issued);
   slots.save.addEventListener("click", () => save(content, "sidecoach-receipt"));
   return root;
 }
@@ -133,6 +147,26 @@ function save(content, title) {
 $("export").addEventListener("click", () =>
   guarded(async () => save(await get(`/consent/export/${about}`), "sidecoach-my-data")),
 );
+$("correct").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const values = Object.fromEntries(
+    [...new FormData($("correct"))].filter(([key, value]) => value.trim() || key !== "display_name"),
+  );
+  guarded(async () => {
+    await post(`/consent/correct/${about}`, values);
+    announce(say("corrected"));
+    await showReceipts();
+  });
+});
+
+async function showOwnWords() {
+  const { about_you: words } = await get(`/consent/own-words/${about}`);
+  for (const [key, value] of Object.entries(words)) {
+    const field = $("correct").elements.namedItem(key);
+    if (field) field.value = value;
+  }
+}
+
 $("erase").addEventListener("click", () => $("sure").showModal());
 $("sure").addEventListener("close", () => {
   if ($("sure").returnValue !== "yes") return;
@@ -144,4 +178,4 @@ $("sure").addEventListener("close", () => {
 
 // The titles of purposes come with the records; the rest may follow.
 await guarded(showRecords);
-await guarded(() => Promise.all([showUses(), showReceipts()]));
+await guarded(() => Promise.all([showUses(), showReceipts(), showOwnWords()]));

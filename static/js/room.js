@@ -167,21 +167,24 @@ function showRoom() {
   document.getElementById("composer").hidden = room.status === "ended";
 }
 
-function showSharing(consent) {
+function showSharing(consent, asksAgain = false) {
   room.allowed = consent?.coaching ?? [];
   const sharing = document.getElementById("sharing");
   const fields = list(fieldNames(room.allowed));
   const given = room.allowed.includes("utterance");
-  slotsOf(sharing).text.textContent = given ? say("sharing.some", { fields }) : say("sharing.none");
+  const key = asksAgain ? "sharing.again" : given ? "sharing.some" : "sharing.none";
+  const words = say(key, { fields });
+  slotsOf(sharing).text.textContent = words;
+  if (asksAgain) announce(words, { urgent: true });
   sharing.hidden = false;
 }
 
 // --- frames --------------------------------------------------------------------------
 
 const handlers = {
-  welcome({ mode, status, killed, paused, consent }) {
+  welcome({ mode, status, killed, paused, consent, asks_again: asksAgain }) {
     Object.assign(room, { mode, status, killed, paused });
-    showSharing(consent);
+    showSharing(consent, asksAgain);
     showRoom();
   },
   ack: acked,
@@ -205,7 +208,7 @@ const handlers = {
     refused(frame);
   },
   overloaded: () => announce(say("overloaded")),
-  "consent.changed": ({ consent }) => showSharing(consent),
+  "consent.changed": ({ consent, asks_again: asksAgain }) => showSharing(consent, asksAgain),
   "control.changed"({ mode, status, killed, paused }) {
     Object.assign(room, { mode, status, killed, paused: paused.includes(member) });
     showRoom();

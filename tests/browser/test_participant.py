@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, Request, expect
 
+from consent import notices
 from tests.browser.conftest import OpenWindow, Size
 from tests.browser.people import (
     COACHING,
@@ -129,6 +130,43 @@ async def test_one_tap_takes_it_back_for_the_next_words(
     await say(page, "How do I begin that talk?")
     await wire.until("no_nudge")
     await expect(page.locator(".turn--nudge")).to_have_count(1)
+
+
+async def test_a_new_notice_asks_again_in_the_middle_of_a_session(
+    open_window: OpenWindow, room: Room
+) -> None:
+    page = await open_window()
+    await join(page, room, "Ada")
+    old = notices.current()
+    words = notices.Words("Read this anew", "Something changed.", {}, {})
+    notices.publish({old.locale: words})
+    await expect(page.get_by_text("read it and chosen again")).to_be_visible()
+    await say(page, STUCK)
+    await expect(page.locator(".turn--own")).to_have_count(1)
+    await page.get_by_role("link", name="Change").click()
+    await expect(page.get_by_role("heading", name="Read this anew")).to_be_visible()
+    for field in ("What I say", "My goal"):
+        await page.get_by_role("switch", name=f"Give me nudges: {field}").click()
+        await expect(page.get_by_role("switch", name=f"Give me nudges: {field}")).to_be_checked()
+    await page.get_by_role("link", name="Back to the session").click()
+    await live(page)
+    await say(page, "How do I begin that talk?")
+    await nudged(page)
+
+
+async def test_what_was_told_can_be_put_right(open_window: OpenWindow, room: Room) -> None:
+    page = await open_window()
+    await join(page, room, "Ada", goal="Leave at five")
+    await page.get_by_role("link", name="My data").click()
+    goal = page.get_by_label("What do you want from this session?")
+    await expect(goal).to_have_value("Leave at five")
+    await goal.fill("Leave at four")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Correction, notice")).to_be_visible()
+    await page.reload()
+    await expect(goal).to_have_value("Leave at four")
+    await page.get_by_role("link", name="Read it here").click()
+    await expect(page.get_by_text("Leave at four")).to_be_visible()
 
 
 async def test_everything_can_be_withdrawn_taken_along_and_erased(

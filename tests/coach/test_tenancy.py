@@ -55,6 +55,7 @@ EVERYWHERE = {
     "coach/rooms/access.py": "whose token or log-in this is, before anybody knows",
     "coach/rooms/joining.py": "whose code this is, before anybody knows",
     "coach/live/hub.py": "the watch over all sockets of a worker",
+    "coach/desk/door.py": "the list of organisations, to choose one from",
     "coach/ops/notary.py": "the anchors of every chain",
     "coach/ops/health.py": "counts of rows past their deadline",
 }

@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -15,7 +14,7 @@ from coach.live.client import LiveClient, rest
 from coach.models import Nudge
 from consent.models import Disclosure
 from tests.people import EVERYTHING
-from tests.scripted_model import Answer, ScriptedModel
+from tests.scripted_model import Answer, ScriptedModel, says
 
 RACES = 500
 SILENT_S = 0.25
@@ -64,7 +63,7 @@ class Racer:
         self.began_late: list[float] = []
         self.stopped = 0
 
-    async def choose(self, action: str, body: dict[str, Any]) -> float:
+    async def choose(self, action: str, body: dict[str, object]) -> float:
         """When the answer was back: from then on the person knows it is done."""
         await self.api.call(
             "POST",
@@ -116,12 +115,17 @@ async def test_in_500_races_nothing_is_sent_or_shown_that_was_taken_back(workers
     assert sum(r.stopped for r in racers) > RACES / 2
 
 
-async def test_every_nudge_of_a_model_joins_a_disclosure_that_was_logged_before_it(workers):
+async def test_every_nudge_of_a_model_joins_a_disclosure_that_was_logged_before_it(
+    workers, model, open_room
+):
     """The anti-join, over all that this run's servers ever did; the two may be on two servers."""
-    about = set(
-        Disclosure.objects.filter(purpose="coaching", fields__contains=["utterance"]).values_list(
-            "about", flat=True
-        )
-    )
-    called = Nudge.objects.exclude(trace__route="").filter(source="model")
-    assert [n for n in called.values_list("utterance_id", flat=True) if n not in about] == []
+    room = await open_room(workers[0])
+    model.script = says("What about the report do you find yourself steering around?")
+    ticket = await room.ticket("Ada", EVERYTHING)
+    async with LiveClient(room.server.ws, ticket) as ada:
+        assert (await ada.ask(SAID.format("garden"))).terminals[0]["source"] == "model"
+    logged = Disclosure.objects.filter(purpose="coaching", fields__contains=["utterance"])
+    at = dict(logged.values_list("about", "at"))
+    called = Nudge.objects.filter(source="model").values_list("utterance_id", "created_at")
+    assert called.count() >= 1
+    assert [u for u, shown in called if u not in at or at[u] > shown] == []

@@ -26,3 +26,4 @@ class Command(BaseCommand):
         self.stdout.write(f"join code    {demo['join_code']}")
         for who in ("facilitator", "admin"):
             self.stdout.write(f"{who:<13}{demo[who]['username']} / {demo[who]['password']}")
+        self.stdout.write(f"{'admin code':<13}{demo['admin']['code']} (a new one each half minute)")

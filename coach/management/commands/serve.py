@@ -113,7 +113,8 @@ def invite(demo: dict[str, Any], host: str, port: int) -> str:
             f"  take part    {address}/join/?code={demo['join_code']}",
             f"  facilitate   {address}/console/   "
             f"as {facilitator['username']} / {facilitator['password']}",
-            f"  administer   {address}/admin/     as {admin['username']} / {admin['password']}",
+            f"  administer   {address}/admin/     as {admin['username']} / {admin['password']}, "
+            f"code {admin['code']} (a new one each half minute: the start page shows it)",
             "",
         )
     )
