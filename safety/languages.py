@@ -41,6 +41,8 @@ _FREQUENT = {
     """,
 }
 _WORDS = {language: frozenset(words.split()) for language, words in _FREQUENT.items()}
+# Frequent in another language than English; in lower case none of them is a name.
+FOREIGN_WORDS = frozenset().union(*(_WORDS[one] for one in _WORDS if one != "en")) - _WORDS["en"]
 _LEAST_WORDS = 5
 _LEAST_HITS = 2
 

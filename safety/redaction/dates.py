@@ -16,6 +16,8 @@ _MONTHS = (
 _ORDINALS = (
     "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth"
     "|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth"
+    r"|ersten|zweiten|dritten|vierten|fünften|sechsten|siebten|achten|neunten|zehnten|elften"
+    r"|zwölften|[a-zäöü]{3,14}(?:zehnten|zigsten)"
     r"|twenty[\s-](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|thirty[\s-]first"
 )
 _DAY = rf"(?:\d{{1,2}}(?:st|nd|rd|th|\.|er|º)?|{_ORDINALS})"
@@ -27,6 +29,8 @@ _TENS = (
 _YEAR = (
     rf"(?:(?:19|20)\d\d|['’]?\d\d(?!\d)|(?:nineteen|twenty)[\s-](?:{_TENS}"
     rf"|oh)(?:[\s-](?:{_DIGIT_WORDS}))?"
+    rf"|(?:sixty|seventy|eighty|ninety)(?:[\s-](?:{_DIGIT_WORDS}))?"
+    rf"|neunzehnhundert[a-zäöüß]{{3,24}}|zweitausend[a-zäöüß]{{0,24}}"
     rf"|two\s+thousand(?:\s+(?:and\s+)?(?:{_TENS}|{_DIGIT_WORDS})(?:[\s-](?:{_DIGIT_WORDS}))?)?)"
 )
 _SEP = r"[\s,.\-/]{1,3}(?:of\s+|de\s+|del\s+|in\s+|the\s+)?"

@@ -73,6 +73,8 @@ _TEENS = {
 }
 _REPEAT = {"double": 2, "triple": 3, "treble": 3}
 _PLUS = {"plus": "+"}
+# "nine hundred" is 900, "two thousand" 2000; after anything but one digit they mean no digits.
+_ROUND = {"hundred": "00", "thousand": "000"}
 _TOKEN = re.compile(r"[^\W\d_]+|\d+|\+|[^\w\s+]+|\s+")
 _GLUE = frozenset("-.,/()_|~* \t\n")
 _FEWEST_DIGITS, _FEWEST_SAID = 6, 3
@@ -103,6 +105,8 @@ def spoken_numbers(text: str) -> Iterator[SpokenNumber]:
         if word in _REPEAT:
             repeat, repeat_start = _REPEAT[word], token.start()
             continue
+        if word in _ROUND and digits:
+            value = _ROUND[word]
         if value is None:
             if all(char in _GLUE for char in word):
                 continue

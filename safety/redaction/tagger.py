@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from safety.errors import RedactionFailed
+from safety.languages import FOREIGN_WORDS
 from safety.redaction.spans import Found
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -46,6 +47,9 @@ _ANNOUNCERS = frozenset(
         "geboren",
         "tel",
     }
+)
+_HOURS = frozenset(
+    {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "noon"}
 )
 _LINKS = frozenset({"in", "at", "on", "and", "near", "from", "to", "the"})
 
@@ -176,6 +180,8 @@ class Tagger:
 def _belongs(words: Sequence[tuple[str, int, int]], at: int, kind: str, *, within: bool) -> bool:
     """Whether a word may stand in a run: no announcing word, and of marks only the usual ones."""
     word = words[at][0]
+    if not within and (word in _HOURS or (len(word) > 1 and word in FOREIGN_WORDS)):
+        return False
     if word[0].isalnum():
         return word.lower() not in (_LINKS if kind == "ADDRESS" else _ANNOUNCERS)
     initial = word == "." and at > 0 and len(words[at - 1][0]) <= _LONGEST_INITIAL

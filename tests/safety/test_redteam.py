@@ -35,8 +35,24 @@ def test_harmless_talk_is_let_through(report):
     assert report["harmless let through"]["share"] >= 0.88
 
 
-@pytest.mark.parametrize("sort", ["gate: ", "redaction: "])
-def test_what_is_decided_by_rule_alone_is_always_right(report, sort):
-    kinds = {kind: one for kind, one in report["by_kind"].items() if kind.startswith(sort)}
+def test_what_the_gate_decides_is_always_right(report):
+    kinds = {kind: one for kind, one in report["by_kind"].items() if kind.startswith("gate: ")}
     assert kinds
     assert all(one["right"] == one["n"] for one in kinds.values()), kinds
+
+
+@pytest.mark.parametrize(
+    ("kinds", "least"),
+    [
+        ("plain", 0.88),
+        ("obfuscated", 0.92),
+        ("name cased", 0.95),
+        ("name lower", 0.9),
+        ("survive", 0.97),
+    ],
+)
+def test_the_redactor_takes_what_is_personal_and_leaves_the_rest(report, kinds, least):
+    found = [
+        one for kind, one in report["by_kind"].items() if kind.startswith(f"redaction: {kinds}")
+    ]
+    assert sum(one["right"] for one in found) >= least * sum(one["n"] for one in found)
