@@ -50,9 +50,7 @@ async def walk(engines: Engines, ticket: Ticket, text: str) -> Ended:
     hub = Hub(engines)
     member = await Member.objects.aget(id=ticket.member)
     with tenancy.acting(tenancy.of([member.organisation_id], actor=f"member:{member.id}")):
-        await hub.say(
-            Say(key, text), session=session, member=member.id, audience=ticket.member
-        )
+        await hub.say(Say(key, text), session=session, member=member.id, audience=ticket.member)
         await hub.drain()
     frames = []
     while True:
