@@ -8,7 +8,7 @@ export LOG_JSON ?= 0
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run test check bench test-engines triton browser format lock clean
+.PHONY: run test check bench side-by-side test-engines triton browser format lock clean
 
 run: $(STAMP)
 	@$(BIN)/python manage.py serve
@@ -25,6 +25,11 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python manage.py bench all
+
+# Our search beside that of frameworks, which get an environment of their own.
+side-by-side: $(STAMP)
+	$(BIN)/python tests/engines/install.py frameworks
+	.engines/frameworks/bin/python tests/engines/side_by_side.py
 
 test-engines: $(STAMP) .engines/redis .engines/chromium
 	$(BIN)/python tests/engines/install.py triton

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import segno
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.staticfiles import finders
@@ -14,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.safestring import mark_safe
 from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control, never_cache
@@ -116,7 +118,13 @@ def board(request: HttpRequest, session_id: UUID) -> HttpResponse:
     if session is None:
         raise Http404
     link = request.build_absolute_uri(f"{reverse('join')}?code={session.join_code}")
-    return render(request, "pages/board.html", {"session": session, "join_link": link})
+    # A phone's camera reads it from the wall; dark on light in either theme.
+    code = segno.make(link, micro=False).svg_inline(scale=4, border=2, light="#fff", omitsize=True)
+    return render(
+        request,
+        "pages/board.html",
+        {"session": session, "join_link": link, "join_qr": mark_safe(code)},  # noqa: S308  ours
+    )
 
 
 @require_safe
