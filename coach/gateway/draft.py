@@ -63,8 +63,9 @@ class Draft:
         return self._attempt.first_token_ms
 
     @property
-    def tokens(self) -> int:
-        return self._attempt.tokens_out
+    def tokens_in(self) -> int:
+        """As the server counts them, once it has said so."""
+        return self._attempt.tokens_in
 
     @property
     def confidence(self) -> float | None:

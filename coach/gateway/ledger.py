@@ -1,8 +1,10 @@
 """What calls cost: reserved before each one, settled after it, in PostgreSQL for all workers."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -15,6 +17,7 @@ from coach.gateway.trials import review
 log = structlog.get_logger(__name__)
 
 SETTLE_S = 2.0
+GATHER_S = 0.02
 LOST_AFTER_S = 60
 
 RESERVE = """
@@ -24,8 +27,11 @@ SELECT verdict, period, percent FROM gateway_reserve(
 """
 
 SETTLE = """
-SELECT gateway_settle(%(call)s, %(outcome)s, %(tokens_in)s, %(tokens_out)s, %(cost)s,
-                      %(first_ms)s, %(total_ms)s, %(confidence)s)
+SELECT gateway_settle(s.call, s.outcome, s.tokens_in, s.tokens_out, s.cost, s.first_ms, s.total_ms,
+                      s.confidence)
+FROM jsonb_to_recordset(%(calls)s::jsonb) AS s(
+    call uuid, outcome text, tokens_in integer, tokens_out integer, cost bigint,
+    first_ms double precision, total_ms double precision, confidence double precision)
 """
 
 # A call whose worker died keeps what was reserved for it: it may have been answered.
@@ -46,12 +52,14 @@ class BudgetNews:
 
 
 class PostgresLedger:
-    """Budgets, the kill switches and the book of calls, each call in two statements."""
+    """Budgets, the kill switches and the book of calls, calls in two statements each at most."""
 
     def __init__(
         self, database: Database, tell: Callable[[BudgetNews], Awaitable[None]] | None = None
     ) -> None:
         self._database = database
+        self._ended: list[Call] = []
+        self._settling: asyncio.Task[None] | None = None
         self.tell = tell
 
     async def reserve(self, call: Call, *, timeout_s: float) -> None:
@@ -86,29 +94,42 @@ class PostgresLedger:
             raise BudgetSpent(period)
 
     async def settle(self, call: Call) -> None:
-        """Charge what was used. One that no server took costs nothing."""
-        attempt = call.attempt
-        tokens_in = attempt.tokens_in if attempt.answered else 0
+        """Charge what was used, with all calls that end in the same moment."""
+        self._ended.append(call)
+        if self._settling is None:
+            self._settling = asyncio.create_task(self._settle_all())
+        await asyncio.shield(self._settling)
+
+    async def _settle_all(self) -> None:
+        await asyncio.sleep(GATHER_S)
+        # One order for all workers, so that two of them never wait for each other.
+        calls = sorted(self._ended, key=lambda call: (call.ask.organisation, call.ask.session))
+        self._ended, self._settling = [], None
         try:
             await self._database.fetch(
-                SETTLE,
-                {
-                    "call": call.id,
-                    "outcome": call.outcome,
-                    "tokens_in": tokens_in,
-                    "tokens_out": attempt.tokens_out,
-                    "cost": attempt.route.cost_micros(tokens_in, attempt.tokens_out),
-                    "first_ms": attempt.first_token_ms,
-                    "total_ms": attempt.total_ms,
-                    "confidence": attempt.confidence,
-                },
-                timeout_s=SETTLE_S,
+                SETTLE, {"calls": json.dumps([_entry(call) for call in calls])}, timeout_s=SETTLE_S
             )
-            if call.trial is not None:
-                await review(self._database, call.trial, timeout_s=SETTLE_S)
+            for trial in {call.trial for call in calls if call.trial is not None}:
+                await review(self._database, trial, timeout_s=SETTLE_S)
         except DatabaseError as exc:
-            log.warning("ledger.unsettled", error=type(exc).__name__)
+            log.warning("ledger.unsettled", calls=len(calls), error=type(exc).__name__)
 
     async def sweep(self) -> None:
         """Close calls that nobody will settle any more. Raises DatabaseError."""
         await asyncio.shield(self._database.fetch(SWEEP, timeout_s=SETTLE_S))
+
+
+def _entry(call: Call) -> dict[str, Any]:
+    """What a call came to; one that no server took costs nothing."""
+    attempt = call.attempt
+    tokens_in = attempt.tokens_in if attempt.answered else 0
+    return {
+        "call": str(call.id),
+        "outcome": call.outcome,
+        "tokens_in": tokens_in,
+        "tokens_out": attempt.tokens_out,
+        "cost": attempt.route.cost_micros(tokens_in, attempt.tokens_out),
+        "first_ms": attempt.first_token_ms,
+        "total_ms": attempt.total_ms,
+        "confidence": attempt.confidence,
+    }

@@ -16,12 +16,19 @@ from coach.gateway.routes import FIRST_MS, MAX_TOKENS, STALL_MS, Engine, Role, S
 # A route names the variable its key is in. Any other variable would be sent to its address.
 KEY_VARIABLE = RegexValidator(r"^LLM_([A-Z0-9]+_)*API_KEY$", _("LLM_API_KEY or LLM_..._API_KEY"))
 
+# A name without dots is a service of the same cluster, which Django's own check refuses.
+ADDRESS = RegexValidator(
+    r"^https?://[^\s/@]+(?::\d+)?(?:/\S*)?$", _("http:// or https:// and a host")
+)
+
 
 class RegisteredRoute(models.Model):
     """One model at one address. In force on all workers within a second of being saved."""
 
     name = models.SlugField(_("name"), unique=True)
-    base_url = models.URLField(_("address"), help_text=_("up to and with /v1"))
+    base_url = models.CharField(
+        _("address"), max_length=300, validators=[ADDRESS], help_text=_("up to and with /v1")
+    )
     model = models.CharField(_("model"), max_length=200)
     key_variable = models.CharField(
         _("variable with the key"), max_length=60, blank=True, default="", validators=[KEY_VARIABLE]

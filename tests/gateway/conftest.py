@@ -80,12 +80,12 @@ def ask(tenant: Organisation) -> Ask:
 
 
 def at(model: ScriptedModel, name: str = "default", **fields: Any) -> Route:
-    """A route to this scripted model."""
-    return replace(Route(name, model.url, name), **fields)
+    """A route to this scripted model, patient where a test does not ask for haste."""
+    return replace(Route(name, model.url, name, first_ms=2000, stall_ms=2000), **fields)
 
 
 async def words(
-    gateway: Gateway, ask: Ask, *, prompt: Prompt = PROMPT, milliseconds: float = 2000
+    gateway: Gateway, ask: Ask, *, prompt: Prompt = PROMPT, milliseconds: float = 5000
 ) -> tuple[str, str]:
     """A whole draft, and the route that wrote it."""
     async with gateway.draft(prompt, ask, deadline=Deadline.after_ms(milliseconds)) as draft:

@@ -165,7 +165,7 @@ async def test_an_unsure_small_model_is_followed_by_a_heavier_one_once(
     open_gateway, model, other, ask
 ):
     small = at(model, "small", logprobs=True, least_confidence=-1.0)
-    large = at(other, "large", tier=Tier.HEAVY, logprobs=True, least_confidence=-1.0)
+    large = at(other, "large", tier=Tier.HEAVY, first_ms=400, logprobs=True, least_confidence=-1.0)
     gateway = await open_gateway(small, large)
     model.script = sure(-0.2, "What would done look like?")
     assert (await words(gateway, ask))[1] == "small"

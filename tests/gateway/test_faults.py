@@ -56,9 +56,9 @@ async def test_every_utterance_ends_in_time_and_calls_are_hardly_more(
 ):
     model.script = fault
     other.script = says(GOOD) if spare == "beside a good one" else fault
-    routes = [at(model, "first", first_ms=300)]
+    routes = [at(model, "first", first_ms=300, stall_ms=400)]
     if spare != "alone":
-        routes.append(at(other, "second", order=1))
+        routes.append(at(other, "second", order=1, stall_ms=400))
     gateway = await open_gateway(*routes)
     ends: Counter[str] = Counter()
     slowest = 0.0

@@ -13,6 +13,8 @@ from coach.live import server
 from coach.live.client import LiveClient
 from tests.people import EVERYTHING
 
+# Two servers start before the first question.
+pytestmark = pytest.mark.timeout(300)
 MOST_SOCKETS = 3
 
 

@@ -36,7 +36,9 @@ def served(demo, model) -> Iterator[server.Server]:
         stage=Stage.PRODUCTION, price_in=1000, price_out=1000,
     )  # fmt: skip
     log = settings.DATA_DIR / "server-registered.log"
-    with server.running(log=log, environment={"KEEP_DRAFTS_HOURS": "24"}) as running:
+    # What is asked here is who answers and why, not how fast.
+    environment = {"KEEP_DRAFTS_HOURS": "24", "NUDGE_MS": "5000", "TERMINAL_MS": "8000"}
+    with server.running(log=log, environment=environment) as running:
         yield running
     route.delete()
 

@@ -101,6 +101,24 @@ def test_a_route_that_is_off_is_named(scratch: Path, fields, named):
     assert not RegisteredRoute.objects.filter(name="odd").exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "good"),
+    [
+        ("http://vllm:8000/v1", True), ("https://models.example.org/v1", True),
+        ("http://127.0.0.1:18100/v1", True), ("ftp://models.example.org", False),
+        ("http://user:secret@models.example.org/v1", False), ("file:///etc/passwd", False),
+        ("http://models.example.org/ v1", False),
+    ],
+)  # fmt: skip
+def test_an_address_is_http_and_holds_no_secret(row, address, good):
+    row.base_url = address
+    if good:
+        row.full_clean()
+    else:
+        with pytest.raises(ValidationError):
+            row.full_clean()
+
+
 @pytest.mark.parametrize("variable", ["VAULT_KEY", "SECRET_KEY", "LLM_BASE_URL", "llm_api_key"])
 def test_no_other_secret_than_a_model_s_key_can_be_sent_to_an_address(row, variable):
     row.key_variable = variable

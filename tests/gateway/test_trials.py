@@ -94,8 +94,7 @@ async def play(open_gateway, live, ask, trial: TrialRow, requests: int) -> Count
             by[(await words(gateway, one))[1]] += 1
         except GatewayError:
             by["failed"] += 1
-        while gateway._background:
-            await next(iter(gateway._background))
+        await gateway.settled()
     trial.refresh_from_db()
     return by
 
@@ -137,7 +136,6 @@ async def test_a_shadow_that_fails_disturbs_nobody(open_gateway, model, other, l
     )  # fmt: skip
     for _ in range(5):
         assert (await words(gateway, ask))[1] == "default"
-    while gateway._background:
-        await next(iter(gateway._background))
+    await gateway.settled()
     rows = ModelCall.objects.filter(session_id=ask.session, shadow=True)
     assert {row.outcome for row in rows} == {"model_broken"}

@@ -78,10 +78,14 @@ BEGIN
     SET outcome = result, tokens_in = used_in, tokens_out = used_out, micros = cost,
         first_ms = first_token, total_ms = total, confidence = sure, settled_at = now()
     WHERE id = call;
+    IF cost = was.micros THEN RETURN true; END IF;
+    -- In the same order as whoever reserves, so that the two never wait for each other.
+    PERFORM FROM gateway_spend s
+    JOIN gateway_budgets(was.organisation_id, was.session_id, was.at) b USING (period, key)
+    WHERE s.organisation_id = was.organisation_id ORDER BY s.period FOR UPDATE OF s;
     UPDATE gateway_spend s SET micros = greatest(0, s.micros + cost - was.micros)
     FROM gateway_budgets(was.organisation_id, was.session_id, was.at) b
-    WHERE s.organisation_id = was.organisation_id AND s.period = b.period AND s.key = b.key
-      AND cost <> was.micros;
+    WHERE s.organisation_id = was.organisation_id AND s.period = b.period AND s.key = b.key;
     RETURN true;
 END $$;
 

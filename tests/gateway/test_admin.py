@@ -1,0 +1,66 @@
+import uuid
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.template.response import TemplateResponse
+from django.test import RequestFactory
+from django.utils import timezone
+
+from coach.gateway.admin import TrialAdmin
+from coach.gateway.models import RegisteredRoute, Trial
+
+MODELS = [
+    model
+    for label in ("gateway", "reports")
+    for model in apps.get_app_config(label).get_models()
+    if admin.site.is_registered(model)
+]
+
+
+@pytest.fixture
+def request_of_staff():
+    request = RequestFactory().get("/admin/")
+    name = f"admin-{uuid.uuid4().hex[:8]}"
+    request.user = get_user_model().objects.create_superuser(name)
+    request.session = {}  # type: ignore[assignment]
+    request._messages = CookieStorage(request)  # type: ignore[attr-defined]
+    return request
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
+def test_every_list_can_be_opened(request_of_staff, model):
+    answer = admin.site.get_model_admin(model).changelist_view(request_of_staff)
+    assert isinstance(answer, TemplateResponse)
+    assert answer.render().status_code == 200
+
+
+@pytest.mark.parametrize("name", ["ModelCall", "Spend", "Report"])
+def test_the_books_are_read_only(request_of_staff, name):
+    model = next(m for m in MODELS if m.__name__ == name)
+    desk = admin.site.get_model_admin(model)
+    assert not desk.has_add_permission(request_of_staff)
+    assert not desk.has_change_permission(request_of_staff)
+    assert not desk.has_delete_permission(request_of_staff)
+
+
+def test_a_trial_starts_and_ends_by_a_person_and_counts_from_its_start(request_of_staff):
+    route = RegisteredRoute.objects.create(
+        name=f"r-{uuid.uuid4().hex[:8]}", base_url="http://127.0.0.1:9/v1", model="m",
+        roles=["safety"],
+    )  # fmt: skip
+    trial = Trial.objects.create(name=route.name, role="safety", candidate=route)
+    desk = TrialAdmin(Trial, admin.site)
+    began = timezone.now()
+    desk.start(request_of_staff, Trial.objects.filter(id=trial.id))
+    trial.refresh_from_db()
+    assert trial.state == Trial.State.RUNNING
+    assert trial.started_at >= began
+    desk.end(request_of_staff, Trial.objects.filter(id=trial.id))
+    trial.refresh_from_db()
+    assert trial.state == Trial.State.ENDED
+    assert {"state", "reason"} <= set(desk.readonly_fields)
+    trial.delete()
+    route.delete()
