@@ -9,15 +9,22 @@ from typing import Any
 import openai
 from openai import AsyncOpenAI
 
+from coach import tenancy
+from coach.database import Database, DatabaseError
 from coach.demo.rehearsal import Line, quantiles, rehearse
 from coach.gateway.gateway import Gateway, Prompt, Route, schema
 from coach.live.client import LiveClient, rest
 from coach.live.deadline import Deadline
+from coach.models import Member
+from consent import choices
+from consent.registry import Purpose
+from consent.vault import Vault
 
 Row = dict[str, Any]
 Say = Callable[[str], None]
 
 CALLS, AT_ONCE = 400, 10
+WARM_UP, DISCLOSURES = 50, 1_000
 IDLE, TALKERS, RATE_PER_S, SECONDS = 200, 20, 20.0, 15
 
 
@@ -67,6 +74,31 @@ async def sockets(url: str, token: str, say: Say) -> list[Row]:
             **quantiles(totals),
         }
     ]
+
+
+async def vault(member: Member, say: Say) -> list[Row]:
+    """One disclosure at a time: rights read, release logged and chained, in one round trip."""
+    database = Database("vault")
+    await database.open()
+    door = Vault(database, choices.key_ring(), unavailable=(DatabaseError,))
+    taken: list[float] = []
+    try:
+        with tenancy.acting(tenancy.of([member.organisation_id], actor="bench")):
+            for _ in range(WARM_UP + DISCLOSURES):
+                began = time.perf_counter()
+                await door.disclose(
+                    member.id,
+                    {"utterance": "I am stuck", "recent_turns": "And before that, too"},
+                    purpose=Purpose.COACHING,
+                    recipient="bench",
+                    stored=("display_name", "role", "goal", "profile_note"),
+                    timeout_s=5.0,
+                )
+                taken.append((time.perf_counter() - began) * 1000)
+    finally:
+        await database.close()
+    say(f"{DISCLOSURES} disclosures")
+    return [{"what": "disclose", "n": DISCLOSURES, **quantiles(taken[WARM_UP:])}]
 
 
 async def gateway(say: Say) -> list[Row]:

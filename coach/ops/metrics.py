@@ -19,6 +19,9 @@ NUDGES = Counter("sidecoach_nudges", "Nudges by source", ["source", "reason"])
 MODEL_CALLS = Counter("sidecoach_model_calls", "Calls to a route by outcome", ["route", "outcome"])
 FRAMES_REFUSED = Counter("sidecoach_frames_refused", "Client frames refused", ["code"])
 UNKNOWN_EVENTS = Counter("sidecoach_unknown_events", "Group events no handler knew")
+UNKNOWN_FIELDS = Counter(
+    "sidecoach_unknown_fields", "Fields and purposes asked for that nobody registered", ["name"]
+)
 SOCKETS = Gauge("sidecoach_sockets", "Open sockets of this worker", ["role"])
 ROADS = Gauge("sidecoach_roads", "Utterances under way on this worker")
 FEEDBACK = Counter("sidecoach_feedback", "Verdicts on nudges", ["verdict"])
