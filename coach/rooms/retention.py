@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from coach.models import AccessToken, Alert, Feedback, Nudge, Utterance
 from consent.models import Purpose, Record
-from consent.registry import Field
+from consent.registry import PURPOSES, Field
 from consent.registry import Purpose as Purposes
 
 # An hour's grace, in which the purge is expected to run.
@@ -28,8 +28,10 @@ class Overdue:
 
 
 def _days(purpose: Purposes) -> timedelta:
+    """What an administrator set, or else what comes with Sidecoach; never nothing."""
     found = Purpose.objects.filter(key=purpose.value).values_list("retention_days", flat=True)
-    return timedelta(days=found.first() or 0)
+    built_in = next(seed.retention_days for seed in PURPOSES if seed.key is purpose)
+    return timedelta(days=found.first() or built_in)
 
 
 def _coached_before(at: datetime) -> datetime:
