@@ -393,8 +393,8 @@ class Hub:
                 await self._compare_heads()
                 await self._end_rights()
                 await self._adopt_orphans()
-                await self._ask_again()
                 await self._rejoin()
+                await self._ask_again()
             except DatabaseError as exc:
                 log.warning("watch.blind", error=type(exc).__name__)
 
