@@ -82,9 +82,13 @@ async def vault(member: Member, say: Say) -> list[Row]:
     await database.open()
     door = Vault(database, choices.key_ring(), unavailable=(DatabaseError,))
     taken: list[float] = []
+    empty: list[float] = []
     try:
         with tenancy.acting(tenancy.of([member.organisation_id], actor="bench")):
             for _ in range(WARM_UP + DISCLOSURES):
+                began = time.perf_counter()
+                await database.fetch("SELECT 1", timeout_s=5.0)
+                empty.append((time.perf_counter() - began) * 1000)
                 began = time.perf_counter()
                 await door.disclose(
                     member.id,
@@ -98,7 +102,10 @@ async def vault(member: Member, say: Say) -> list[Row]:
     finally:
         await database.close()
     say(f"{DISCLOSURES} disclosures")
-    return [{"what": "disclose", "n": DISCLOSURES, **quantiles(taken[WARM_UP:])}]
+    return [
+        {"what": what, "n": DISCLOSURES, **quantiles(times[WARM_UP:])}
+        for what, times in (("SELECT 1, for comparison", empty), ("disclose", taken))
+    ]
 
 
 async def gateway(say: Say) -> list[Row]:
