@@ -1,7 +1,9 @@
 from django.contrib import admin
+from django.contrib.auth.views import LoginView
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from coach.desk.login import PatientLogin
 from coach.desk.second_factor import second_factor
 
 urlpatterns = [
@@ -11,6 +13,7 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("", include("coach.ops.urls")),
     path("accounts/second-factor/", second_factor, name="second_factor"),
+    path("accounts/login/", LoginView.as_view(authentication_form=PatientLogin), name="login"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),

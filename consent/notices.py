@@ -111,9 +111,9 @@ def shown_to(organisation_id: UUID, notice: Notice) -> dict[str, Any]:
             "purpose", flat=True
         )
     )
-    shown: dict[str, Any] = dict(notice.shown)
-    shown["purposes"] = _without(shown.get("purposes", []), closed)
-    return shown
+    # A notice of before there was this column kept its title and text alone.
+    shown = dict(notice.shown) or _whole(Words(notice.title, notice.text, {}, {}))
+    return {**shown, "purposes": _without(shown["purposes"], closed)}
 
 
 def _without(purposes: list[dict[str, Any]], closed: Collection[str]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ class Disclosure:
     """The fields one purpose may have, and the names of those it may not.
 
     `grants` are all live choices by purpose; `epoch` tells this state of them from any later.
+    `unknown` are names no administrator ever registered: withheld like any other, and a mistake.
     """
 
     id: UUID
@@ -30,6 +31,7 @@ class Disclosure:
     withheld: frozenset[str]
     epoch: int
     grants: Mapping[str, frozenset[str]]
+    unknown: frozenset[str] = frozenset()
 
 
 # Rights are read and their use is logged by one statement: there is no moment between the two.
@@ -61,7 +63,11 @@ WITH person AS (
 SELECT logged.id, person.epoch, logged.fields, logged.withheld, person.wrapped_key,
        (SELECT coalesce(jsonb_object_agg(field_id, encode(sealed, 'hex')), '{}') FROM kept),
        (SELECT coalesce(jsonb_object_agg(purpose_id, fields), '{}')
-        FROM (SELECT purpose_id, jsonb_agg(field_id) AS fields FROM live GROUP BY 1) AS g)
+        FROM (SELECT purpose_id, jsonb_agg(field_id) AS fields FROM live GROUP BY 1) AS g),
+       ARRAY(SELECT a FROM unnest(%(asked)s::text[]) a
+             WHERE NOT EXISTS (SELECT FROM consent_field f WHERE f.key = a))
+           || ARRAY(SELECT %(purpose)s::text
+                    WHERE NOT EXISTS (SELECT FROM consent_purpose p WHERE p.key = %(purpose)s))
 FROM person, logged
 """
 
@@ -114,7 +120,7 @@ class Vault:
         )
         if not rows:
             raise UnknownSubject(str(subject_id))
-        disclosure_id, epoch, fields, withheld, wrapped, sealed, grants = rows[0]
+        disclosure_id, epoch, fields, withheld, wrapped, sealed, grants, unknown = rows[0]
         released = {name: data[name] for name in fields if name in data}
         for name, value in sealed.items():
             if name in fields and name not in released:
@@ -127,6 +133,7 @@ class Vault:
             withheld=frozenset(withheld),
             epoch=epoch,
             grants={key: frozenset(names) for key, names in grants.items()},
+            unknown=frozenset(unknown),
         )
 
     async def epoch(self, subject_id: UUID, *, timeout_s: float) -> int | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 from typing import Any
 from urllib.parse import parse_qs
@@ -214,9 +215,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
         await self.close(CLOSE_RESTARTING)
 
     @property
-    def rights(self) -> tuple[UUID, int | None, str | None]:
-        """What the watch checks: the seat, the log-in behind it, the browser's session."""
-        return self.member, self._user_id, self._session_key
+    def rights(self) -> tuple[UUID, int | None, str | None, str]:
+        """What the watch checks: the seat, the log-in, the browser's session, the password."""
+        return self.member, self._user_id, self._session_key, self._stamp
 
     async def _pump(self) -> None:
         """Send what waits, and read from the log what the doorbell did not bring."""
@@ -295,6 +296,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         bearer = headers.get(b"authorization", b"").decode("latin-1")
         self._user_id: int | None = None
         self._session_key: str | None = None
+        self._stamp = ""
         browser: Any = self.scope.get("session")
         user = self.scope.get("user")
 
@@ -311,6 +313,10 @@ class SessionConsumer(AsyncWebsocketConsumer):
             if caller is None:
                 return None
             self._user_id = caller.pk
+            if caller.user is not None:
+                # Of the stored hash, and only to tell whether it is still the same one.
+                hashed = caller.user.password.encode()
+                self._stamp = hashlib.md5(hashed, usedforsecurity=False).hexdigest()
             return membership(caller, session, prefer=prefer)
 
         return await sync_to_async(find, thread_sensitive=False)()

@@ -60,7 +60,7 @@ class Socket(Protocol):
     async def join_group(self) -> None: ...
 
     @property
-    def rights(self) -> tuple[UUID, int | None, str | None]: ...
+    def rights(self) -> tuple[UUID, int | None, str | None, str]: ...
 
 
 @dataclass
@@ -424,8 +424,8 @@ class Hub:
                 await self._compare_heads()
                 await self._end_rights()
                 await self._adopt_orphans()
-                await self._ask_again()
                 await self._rejoin()
+                await self._ask_again()
             except DatabaseError as exc:
                 log.warning("watch.blind", error=type(exc).__name__)
 
@@ -466,9 +466,10 @@ class Hub:
         rows = await self.engines.database.fetch(
             RIGHTS,
             {
-                "members": [member for member, _, _ in rights],
-                "users": [user for _, user, _ in rights],
-                "keys": [key for _, _, key in rights],
+                "members": [member for member, _, _, _ in rights],
+                "users": [user for _, user, _, _ in rights],
+                "keys": [key for _, _, key, _ in rights],
+                "stamps": [stamp for _, _, _, stamp in rights],
             },
             timeout_s=WRITE_S,
         )
@@ -507,17 +508,21 @@ class Hub:
 
 NOTICE = "SELECT coalesce(max(version), 0) FROM consent_notice WHERE asks_again"
 
+# A seat that is gone, a place that is gone or became another, a log-in that is shut or got a new
+# password, a browser's session that ended.
 RIGHTS = """
-SELECT w.nth FROM unnest(%(members)s::uuid[], %(users)s::int[], %(keys)s::text[])
-    WITH ORDINALITY AS w(member, "user", key, nth)
+SELECT w.nth
+FROM unnest(%(members)s::uuid[], %(users)s::int[], %(keys)s::text[], %(stamps)s::text[])
+    WITH ORDINALITY AS w(member, "user", key, stamp, nth)
 LEFT JOIN coach_member m ON m.id = w.member AND m.removed_at IS NULL
 LEFT JOIN coach_session s ON s.id = m.session_id
 LEFT JOIN auth_user u ON u.id = w."user"
 LEFT JOIN django_session d ON d.session_key = w.key
 WHERE m.id IS NULL
-   OR (m.role = 'facilitator' AND s.facilitator_id <> m.user_id AND NOT EXISTS (
-        SELECT FROM coach_staff f WHERE f.user_id = m.user_id
-        AND f.organisation_id = s.organisation_id AND f.role = 'administrator'))
-   OR (w."user" IS NOT NULL AND (u.id IS NULL OR NOT u.is_active))
+   OR (m.role = 'facilitator' AND NOT EXISTS (
+        SELECT FROM coach_staff f
+        WHERE f.user_id = m.user_id AND f.organisation_id = s.organisation_id
+          AND (f.role = 'administrator' OR s.facilitator_id = m.user_id)))
+   OR (w."user" IS NOT NULL AND (u.id IS NULL OR NOT u.is_active OR md5(u.password) <> w.stamp))
    OR (w.key IS NOT NULL AND (d.session_key IS NULL OR d.expire_date < now()))
 """

@@ -20,6 +20,7 @@ from coach.nudges.outcome import (
 from coach.nudges.permission import ConsentChanged
 from coach.nudges.trace import Heard, Trace
 from coach.nudges.writing import Show, Writing
+from coach.ops import metrics
 from consent.errors import ConsentError, UnknownSubject
 from consent.registry import Purpose
 from consent.vault import Disclosure
@@ -126,7 +127,7 @@ async def _disclose(heard: Heard, engines: Engines, deadline: Deadline) -> Discl
     data = {"utterance": heard.text}
     if heard.state.recent_turns:
         data["recent_turns"] = "\n".join(heard.state.recent_turns)
-    return await engines.vault.disclose(
+    view = await engines.vault.disclose(
         heard.member,
         data,
         purpose=Purpose.COACHING,
@@ -135,6 +136,9 @@ async def _disclose(heard: Heard, engines: Engines, deadline: Deadline) -> Discl
         about=heard.utterance,
         timeout_s=min(DISCLOSE_S, deadline.remaining_s()),
     )
+    for name in view.unknown:
+        metrics.UNKNOWN_FIELDS.labels(name).inc()
+    return view
 
 
 async def _redact_stored(

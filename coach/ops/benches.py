@@ -12,7 +12,8 @@ import openai
 from django.conf import settings
 from openai import AsyncOpenAI
 
-from coach.database import Database
+from coach import tenancy
+from coach.database import Database, DatabaseError
 from coach.demo.rehearsal import Line, quantiles, rehearse
 from coach.gateway.gateway import Gateway
 from coach.gateway.growing import NUDGE
@@ -23,12 +24,17 @@ from coach.gateway.prompt import Ask, Prompt
 from coach.gateway.routes import Route
 from coach.live.client import LiveClient, rest
 from coach.live.deadline import Deadline
+from coach.models import Member
+from consent import choices
+from consent.registry import Purpose
+from consent.vault import Vault
 
 Row = dict[str, Any]
 Say = Callable[[str], None]
 
 CALLS, AT_ONCE, WARM_UP = 1000, 10, 5
 BENCH = Ask(settings.DEFAULT_ORGANISATION_ID, uuid.uuid4())
+DISCLOSURES, DISCLOSED_BEFORE = 1_000, 50
 IDLE, TALKERS, RATE_PER_S, SECONDS = 200, 20, 20.0, 15
 
 
@@ -80,6 +86,38 @@ async def sockets(url: str, token: str, say: Say) -> list[Row]:
     ]
 
 
+async def vault(member: Member, say: Say) -> list[Row]:
+    """One disclosure at a time: rights read, release logged and chained, in one round trip."""
+    database = Database("vault")
+    await database.open()
+    door = Vault(database, choices.key_ring(), unavailable=(DatabaseError,))
+    taken: list[float] = []
+    empty: list[float] = []
+    try:
+        with tenancy.acting(tenancy.of([member.organisation_id], actor="bench")):
+            for _ in range(DISCLOSED_BEFORE + DISCLOSURES):
+                began = time.perf_counter()
+                await database.fetch("SELECT 1", timeout_s=5.0)
+                empty.append((time.perf_counter() - began) * 1000)
+                began = time.perf_counter()
+                await door.disclose(
+                    member.id,
+                    {"utterance": "I am stuck", "recent_turns": "And before that, too"},
+                    purpose=Purpose.COACHING,
+                    recipient="bench",
+                    stored=("display_name", "role", "goal", "profile_note"),
+                    timeout_s=5.0,
+                )
+                taken.append((time.perf_counter() - began) * 1000)
+    finally:
+        await database.close()
+    say(f"{DISCLOSURES} disclosures")
+    return [
+        {"what": what, "n": DISCLOSURES, **quantiles(times[DISCLOSED_BEFORE:])}
+        for what, times in (("SELECT 1, for comparison", empty), ("disclose", taken))
+    ]
+
+
 async def gateway(say: Say) -> list[Row]:
     """What the gateway adds to the bare client, interleaved, upstream without any latency.
 
@@ -87,6 +125,7 @@ async def gateway(say: Say) -> list[Row]:
     """
     body = json.dumps({"nudge": "What would done look like to you?", "cites": [1]})
     async with AsyncExitStack() as stack:
+        stack.enter_context(tenancy.acting(tenancy.of([BENCH.organisation], actor="bench")))
         upstream = await asyncio.start_server(_upstream(body), "127.0.0.1", 0)
         await stack.enter_async_context(upstream)
         url = f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}/v1"

@@ -23,6 +23,9 @@ ESCALATIONS = Counter(
 KEPT = Counter("sidecoach_kept_drafts", "Drafts looked for among those kept", ["found"])
 FRAMES_REFUSED = Counter("sidecoach_frames_refused", "Client frames refused", ["code"])
 UNKNOWN_EVENTS = Counter("sidecoach_unknown_events", "Group events no handler knew")
+UNKNOWN_FIELDS = Counter(
+    "sidecoach_unknown_fields", "Fields and purposes asked for that nobody registered", ["name"]
+)
 SOCKETS = Gauge("sidecoach_sockets", "Open sockets of this worker", ["role"])
 ROADS = Gauge("sidecoach_roads", "Utterances under way on this worker")
 FEEDBACK = Counter("sidecoach_feedback", "Verdicts on nudges", ["verdict"])

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from coach.models import AccessToken, Alert, Feedback, Nudge, Utterance
 from consent.models import Purpose, Record
-from consent.registry import Field
+from consent.registry import PURPOSES, Field
 from consent.registry import Purpose as Purposes
 
 # An hour's grace, in which the purge is expected to run.
@@ -27,13 +27,16 @@ class Overdue:
     rows: Callable[[datetime], QuerySet]  # type: ignore[type-arg]
 
 
-def _older(name: str) -> Callable[[datetime], Q]:
-    return lambda at: Q(**{f"{name}__lt": at - _days(Purposes.COACHING)})
-
-
 def _days(purpose: Purposes) -> timedelta:
+    """What an administrator set, or else what comes with Sidecoach; never nothing."""
     found = Purpose.objects.filter(key=purpose.value).values_list("retention_days", flat=True)
-    return timedelta(days=found.first() or 0)
+    built_in = next(seed.retention_days for seed in PURPOSES if seed.key is purpose)
+    return timedelta(days=found.first() or built_in)
+
+
+def _coached_before(at: datetime) -> datetime:
+    """The moment before which what coaching left behind is past its deadline."""
+    return at - _days(Purposes.COACHING)
 
 
 def _utterances(at: datetime) -> "QuerySet[Utterance]":
@@ -42,15 +45,15 @@ def _utterances(at: datetime) -> "QuerySet[Utterance]":
         purpose=Purposes.QUALITY.value, field=Field.UTTERANCE.value
     )
     kept = list(longer.values_list("subject_id", flat=True))
-    late = Q(accepted_at__lt=at - _days(Purposes.COACHING)) & ~Q(member__in=kept)
+    late = Q(accepted_at__lt=_coached_before(at)) & ~Q(member__in=kept)
     latest = Q(accepted_at__lt=at - max(_days(Purposes.QUALITY), _days(Purposes.COACHING)))
     return Utterance.objects.filter(late | latest)
 
 
 KINDS = (
-    Overdue("feedback", lambda at: Feedback.objects.filter(_older("at")(at))),
-    Overdue("alert", lambda at: Alert.objects.filter(_older("at")(at))),
-    Overdue("nudge", lambda at: Nudge.objects.filter(_older("created_at")(at))),
+    Overdue("feedback", lambda at: Feedback.objects.filter(at__lt=_coached_before(at))),
+    Overdue("alert", lambda at: Alert.objects.filter(at__lt=_coached_before(at))),
+    Overdue("nudge", lambda at: Nudge.objects.filter(created_at__lt=_coached_before(at))),
     Overdue("utterance", _utterances),
     Overdue("token", lambda at: AccessToken.objects.filter(expires_at__lt=at)),
 )
@@ -88,5 +91,5 @@ def purge(*, at: datetime) -> Iterator[tuple[str, int]]:
 def _events(function: str, at: datetime, *limits: int) -> int:
     with connection.cursor() as cursor:
         places = ", ".join(["%s"] * (1 + len(limits)))
-        cursor.execute(f"SELECT {function}({places})", [at - _days(Purposes.COACHING), *limits])
+        cursor.execute(f"SELECT {function}({places})", [_coached_before(at), *limits])
         return int(cursor.fetchone()[0])

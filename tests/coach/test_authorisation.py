@@ -387,7 +387,7 @@ async def test_every_frame_is_taken_from_exactly_whom_the_policy_says(cast, live
     assert found == POLICY["sockets"]
 
 
-ENDINGS = ["logged out", "disabled", "removed", "role changed"]
+ENDINGS = ["logged out", "disabled", "new password", "removed", "role changed"]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -404,6 +404,9 @@ async def test_a_socket_closes_within_two_seconds_of_its_right(cast, live_server
             import_module(settings.SESSION_ENGINE).SessionStore(key).delete()
         case "disabled":
             get_user_model().objects.filter(pk=user.pk).update(is_active=False)
+        case "new password":
+            user.set_password(uuid.uuid4().hex)
+            user.save()
         case "removed":
             seats = Member.objects.filter(session_id=cast.ids["session"], user=user)
             seats.update(removed_at="2026-01-01T00:00Z")

@@ -121,7 +121,6 @@ async def test_after_erasure_no_word_of_theirs_is_left_anywhere(room, fay):
         done = await room.api.call(
             "POST", f"consent/erase/{about}", {"confirm": True}, token=ticket.token
         )
-    # No extra test of ours keeps the words: the sockets' worker writes logs and nothing else.
     left = dump() + files()
     found = [c for c in canaries for form in forms(c) if form in left or form in left.lower()]
     assert found == []

@@ -157,3 +157,12 @@ def test_a_grant_on_a_notice_that_was_followed_is_refused(ada, new_notice):
     read = notices.current()
     new_notice(False)
     choices.grant(ada, {"coaching": ["goal"]}, notice=read)
+
+
+def test_a_notice_of_before_is_shown_with_the_purposes_of_now(ada):
+    from consent.models import Subject
+
+    old = Notice(version=0, locale="en", title="Before", text="Words.", shown={})
+    shown = notices.shown_to(Subject.objects.get(id=ada).organisation_id, old)
+    assert shown["title"] == "Before"
+    assert {p["key"] for p in shown["purposes"]} >= {"coaching", "quality"}

@@ -20,3 +20,20 @@ def test_seeding_twice_changes_nothing():
     before = PolicyRule.objects.count()
     notices.seed()
     assert PolicyRule.objects.count() == before
+
+
+def test_the_road_asks_for_nothing_that_is_not_registered():
+    """A field that a developer adds to the road and not to the registry fails here."""
+    from coach.nudges.road import STORED_FIELDS
+
+    known = {seed.key.value for seed in FIELDS}
+    assert set(STORED_FIELDS) <= known
+    for seed in PURPOSES:
+        assert {field.value for field in seed.fields} <= known
+
+
+def test_a_special_category_never_rests_on_ordinary_consent():
+    notices.seed()
+    for rule in PolicyRule.objects.select_related("purpose", "field"):
+        if rule.field.special:
+            assert notices.legal_basis(rule.purpose, rule.field) == "explicit_consent"

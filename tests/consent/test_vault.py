@@ -106,6 +106,7 @@ async def test_an_unknown_field_is_withheld_even_if_asked_for_by_name(vault, ada
     choices.grant(ada, {"coaching": ["utterance"]})
     view = await disclose(vault, ada, {"utterance": "hi", "shoe_size": "41"})
     assert "shoe_size" in view.withheld
+    assert view.unknown == {"shoe_size"}
 
 
 async def test_a_stranger_is_an_error_and_leaves_no_log(vault):

@@ -11,14 +11,19 @@ from coach.demo.load import REHEARSAL_FILE, load
 from coach.demo.rehearsal import Line
 from coach.live import server
 from coach.ops import benches, replay
+from coach.rooms.joining import join
+from coach.rooms.rights import erase_member
+from consent.registry import PURPOSES, Purpose
 from safety.jsonlines import read
 
-NAMES = ("pipeline", "retrieval", "sockets", "gateway", "kept")
+COACHING_FIELDS = next(seed.fields for seed in PURPOSES if seed.key is Purpose.COACHING)
+NAMES = ("pipeline", "retrieval", "sockets", "gateway", "kept", "vault")
 
 
 class Command(BaseCommand):
     help = (
-        "Print speed tables (pipeline, retrieval, sockets, gateway), what kept drafts hit, or all."
+        "Print speed tables (pipeline, retrieval, sockets, gateway, vault), what kept drafts hit,"
+        " or all."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -49,6 +54,15 @@ class Command(BaseCommand):
     def kept(self) -> list[benches.Row]:
         load(progress=self.stderr.write)
         return [asyncio.run(replay.kept(split)) for split in replay.SPLITS]
+
+    def vault(self) -> list[benches.Row]:
+        session = load(progress=self.stderr.write).session
+        everything = {"coaching": [f.value for f in COACHING_FIELDS]}
+        member = join(session.join_code, display_name="Bench", consent=everything, goal="g").member
+        try:
+            return asyncio.run(benches.vault(member, self.stderr.write))
+        finally:
+            erase_member(member)
 
     def retrieval(self) -> list[benches.Row]:
         from rag.benchmark import retrieval
