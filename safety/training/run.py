@@ -37,7 +37,7 @@ JUDGED = (
     "ailuminate self_harm macro-F1",
     "injection injection macro-F1",
 )
-WATCHED_ROWS = 4000  # of each set, while training
+WATCHED_ROWS = 2000  # of each set, while training
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Plan:
     rows: int | None = None
     threads: int = 1
     start: Path | None = None
+    rate: float = 1.0
+    share: float = 1.0
     checkpoint: Path | None = None
 
 
@@ -92,6 +94,8 @@ def train(plan: Plan, report: Callable[[str], None] = say) -> Mapping[str, float
             checkpoint=best,
             judge=judge,
             report=report,
+            rate=plan.rate,
+            share=plan.share,
         )
     model.load_state_dict(torch.load(best, weights_only=True))
     exact = score_all(torch_runner(model), dev, tokenizer)

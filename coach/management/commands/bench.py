@@ -13,11 +13,11 @@ from coach.live import server
 from coach.ops import benches
 from safety.jsonlines import read
 
-NAMES = ("pipeline", "retrieval", "sockets", "gateway")
+NAMES = ("pipeline", "retrieval", "sockets", "gateway", "redaction")
 
 
 class Command(BaseCommand):
-    help = "Print speed tables: pipeline, retrieval, sockets, gateway or all."
+    help = "Print speed tables: pipeline, retrieval, sockets, gateway, redaction or all."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", choices=[*NAMES, "all"])
@@ -48,6 +48,11 @@ class Command(BaseCommand):
 
         report = retrieval()
         return [*report["search"], {"what": "embedding", **report["embedding_ms"]}]
+
+    def redaction(self) -> list[benches.Row]:
+        from safety.comparison import compare
+
+        return compare()
 
     def own_server(self) -> Any:
         return server.running(log=Path(settings.DATA_DIR) / "bench.log")
