@@ -73,7 +73,8 @@ def _shipped() -> Callable[[str], Spans]:
     from safety.redaction.presidio import LANGUAGE, NoModel
 
     # Its mail recogniser would fetch the list of public suffixes on first use.
-    tldextract.extract = tldextract.TLDExtract(suffix_list_urls=())
+    offline = tldextract.TLDExtract(suffix_list_urls=())
+    tldextract.extract = offline  # type: ignore[assignment]
     registry = RecognizerRegistry(supported_languages=[LANGUAGE])
     registry.load_predefined_recognizers(languages=[LANGUAGE])
     engine = AnalyzerEngine(registry=registry, nlp_engine=NoModel(), supported_languages=[LANGUAGE])
