@@ -56,6 +56,12 @@ class Plan:
     rate: float = 1.0
     share: float = 1.0
     checkpoint: Path | None = None
+    sittings: str = ""
+
+    def options(self) -> str:
+        """The options that shaped the weights, as one would type them."""
+        named = {"epochs": self.epochs, "seed": self.seed, "rate": self.rate, "share": self.share}
+        return " ".join(f"--{name} {value}" for name, value in named.items())
 
 
 def say(message: str) -> None:
@@ -111,8 +117,8 @@ def train(plan: Plan, report: Callable[[str], None] = say) -> Mapping[str, float
         small=figures(dev, answers) | figures(bare, bare_answers),
         kinds={danger: by_kind(dev, answers, danger) for danger in DANGERS},
         size=path.stat().st_size,
-        epochs=plan.epochs,
-        seed=plan.seed,
+        options=plan.options(),
+        sittings=f", {plan.sittings}" if plan.sittings else "",
     )
     (plan.work / "figures.json").write_text(json.dumps(asdict(outcome), indent=1))
     if plan.card is not None:

@@ -129,7 +129,9 @@ def test_the_model_card_names_every_source(tmp_path):
     from safety.training.export import ATTRIBUTION
 
     path = tmp_path / "card.md"
-    write_card(path, Outcome({"a": 0.5}, {"a": 0.4}, {"injection": {"own/x": (1, 2)}}, 10, 3, 7))
+    write_card(
+        path, Outcome({"a": 0.5}, {"a": 0.4}, {"injection": {"own/x": (1, 2)}}, 10, "--seed 7", "")
+    )
     card = path.read_text()
     assert all(line in card for line in ATTRIBUTION)
     assert "Not clinically validated" in card
