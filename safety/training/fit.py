@@ -141,9 +141,11 @@ def fit(
         weight_decay=0.01,
         fused=True,
     )
-    per_epoch = sum(
-        1 for _ in by_length(epoch_items(sets, tokenizer, random.Random(seed), share), rng)
-    )
+
+    def one_epoch(chance: random.Random) -> list[list[Item]]:
+        return list(by_length(epoch_items(sets, tokenizer, chance, share), chance))
+
+    per_epoch = len(one_epoch(random.Random(seed)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
         max_lr=[rate * ENCODER_RATE, rate * HEAD_RATE],
@@ -159,7 +161,7 @@ def fit(
     best, started, seen = float("-inf"), time.monotonic(), 0
     model.train()
     for epoch in range(epochs):
-        batches = list(by_length(epoch_items(sets, tokenizer, rng), rng))
+        batches = one_epoch(rng)
         checks = {
             len(batches) * part // checks_per_epoch for part in range(1, checks_per_epoch + 1)
         }
