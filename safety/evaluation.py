@@ -1,27 +1,27 @@
 """How good safety is, as plain reports: on labelled dev sets, and on our own red-team cases."""
 
 import asyncio
-import math
 import statistics
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from safety.classifiers import InProcess, Signals
 from safety.classifiers.heads import EKMAN, EMOTIONS, SENTIMENT
+from safety.classifiers.reading import DANGERS
 from safety.errors import GateClosed
+from safety.figures import Report, f1, macro_f1, quantile, share
 from safety.gate import Protected, release
 from safety.guardrails import WORKING_POINT, check_input
 from safety.hostile import count_leaks
 from safety.redaction import Redactor
-from safety.training.corpus import read_rows
+from safety.training.augment import unpunctuated
+from safety.training.corpus import Example, own, read_rows
 
-Report = dict[str, Any]
 Row = Mapping[str, Any]
 
-_Z = 1.96
 _KEY = bytes(32)
 _CHANGE = {"change_talk": "change", "neutral_talk": "neutral", "sustain_talk": "sustain"}
 _GUIDING = {
@@ -38,36 +38,6 @@ _BASIC = {
     "disruption": "D",
 }
 _OPEN, _CLOSED = frozenset({"qw", "qo"}), frozenset({"qy", "qr", "qrr"})
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (E. B. Wilson, JASA 1927); (0, 1) when nothing was counted."""
-    if n == 0:
-        return 0.0, 1.0
-    share, spread = hits / n, _Z**2 / n
-    middle = share + spread / 2
-    reach = _Z * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return max(0.0, (middle - reach) / (1 + spread)), min(1.0, (middle + reach) / (1 + spread))
-
-
-def macro_f1(wanted: Sequence[str], found: Sequence[str]) -> float:
-    """The mean F1 over the labels that occur on either side."""
-    labels = sorted({*wanted, *found})
-    return statistics.fmean(_f1(wanted, found, label) for label in labels) if labels else 0.0
-
-
-def _f1(wanted: Sequence[str], found: Sequence[str], label: str) -> float:
-    pairs = list(zip(wanted, found, strict=True))
-    hits = sum(one == other == label for one, other in pairs)
-    claims = sum(one == label for one in wanted) + sum(other == label for other in found)
-    return 2 * hits / claims if claims else 0.0
-
-
-def share(hits: int, n: int) -> Report:
-    """A share with its count and interval, ready for a report."""
-    low, high = wilson(hits, n)
-    return {"n": n, "right": hits, "share": round(hits / n, 4) if n else None,
-            "low": round(low, 4), "high": round(high, 4)}  # fmt: skip
 
 
 def classifiers(data_dir: Path, *, most_rows: int | None = None) -> Report:
@@ -88,7 +58,10 @@ def classifiers(data_dir: Path, *, most_rows: int | None = None) -> Report:
         return found
 
     sets: Report = {}
-    _acts(sets, rows("acts/annomi"), rows("acts/mrda"), signals)
+    annomi, mrda = rows("acts/annomi"), rows("acts/mrda")
+    _acts(sets, annomi, mrda, signals)
+    _ordinary(sets, [*annomi, *mrda], signals)
+    _own(sets, signals)
     _emotions(sets, rows("emotion/goemotions"), signals)
     dangers: tuple[tuple[str, str, frozenset[str]], ...] = (
         ("toxicity/davidson", "toxicity", frozenset({"hate", "offensive"})),
@@ -107,7 +80,7 @@ def classifiers(data_dir: Path, *, most_rows: int | None = None) -> Report:
         "suite": "classifiers",
         "version": model.card.version,
         "sets": sets,
-        "times_ms": {"p50": _quantile(times, 0.5), "p95": _quantile(times, 0.95)},
+        "times_ms": {"p50": quantile(times, 0.5), "p95": quantile(times, 0.95)},
     }
 
 
@@ -128,9 +101,15 @@ def _acts(
             "n": len(rows),
             "macro_f1": round(macro_f1(wanted, found), 4),
         }
-    acts = [signals(row).act for row in mrda]
-    right = sum(_BASIC.get(act, "S") == row["basic"] for act, row in zip(acts, mrda, strict=True))
-    sets["acts/mrda"] = share(right, len(mrda))
+    bare = [
+        {**row, "text": unpunctuated(row["text"]), "prev": unpunctuated(row["prev"])}
+        for row in mrda
+    ]
+    acts, bare_acts = ([signals(row).act for row in each] for each in (mrda, bare))
+    for name, found in (("acts/mrda", acts), ("acts/mrda without punctuation", bare_acts)):
+        pairs = zip(found, mrda, strict=True)
+        right = sum(_BASIC.get(act, "S") == row["basic"] for act, row in pairs)
+        sets[name] = share(right, len(mrda))
     forms = [(act, _form(row)) for act, row in zip(acts, mrda, strict=True) if _form(row)]
     asked = [(act, form) for act, form in forms if act.endswith("_question")]
     sets["acts/mrda open or closed"] = {
@@ -142,6 +121,31 @@ def _acts(
             4,
         ),
     }
+
+
+def _ordinary(sets: Report, rows: Sequence[Row], signals: Callable[..., Signals]) -> None:
+    """Turns of interviews and meetings that the whole guard lets through, as it should."""
+    policies = Counter(check_input(row["text"], signals(row)).policy for row in rows)
+    sets["guard on ordinary turns"] = share(policies.pop(None, 0), len(rows)) | {
+        "stopped as": dict(policies)
+    }
+
+
+def _own(sets: Report, signals: Callable[..., Signals]) -> None:
+    """Our own sentences that training never saw, through the whole guard, by kind."""
+    right: dict[str, list[bool]] = defaultdict(list)
+    for example in own("dev"):
+        dangers = [danger for danger in DANGERS if _holds(example, danger)]
+        verdict = check_input(example.text, signals({"text": example.text}))
+        wanted = dangers[0] if dangers else None
+        right[example.kind].append(verdict.policy == wanted)
+    for kind, each in sorted(right.items()):
+        sets[f"own {kind}"] = share(sum(each), len(each))
+
+
+def _holds(example: Example, danger: str) -> bool:
+    target = example.targets.get(danger)
+    return target is not None and bool(target.value[0])
 
 
 def _form(row: Row) -> str:
@@ -162,7 +166,7 @@ def _emotions(sets: Report, rows: Sequence[Row], signals: Callable[..., Signals]
     }
     for name, parts in groups.items():
         scores = [
-            _f1(
+            f1(
                 [str(not one.isdisjoint(labels)) for one in wanted],
                 [str(not one.isdisjoint(labels)) for one in answered],
                 "True",
@@ -213,7 +217,7 @@ def redaction(data_dir: Path) -> Report:
             "f2": round(f2, 4),
         },
         "by_type": {name: share(sum(one), len(one)) for name, one in sorted(by_type.items())},
-        "times_ms": {"p50": _quantile(times, 0.5), "p95": _quantile(times, 0.95)},
+        "times_ms": {"p50": quantile(times, 0.5), "p95": quantile(times, 0.95)},
     }
 
 
@@ -298,7 +302,3 @@ async def _gated(case: Row) -> str | None:
     except GateClosed as closed:
         return closed.reason
     return None
-
-
-def _quantile(ordered: Sequence[float], part: float) -> float:
-    return round(ordered[min(int(part * len(ordered)), len(ordered) - 1)], 3) if ordered else 0.0

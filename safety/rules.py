@@ -207,6 +207,7 @@ NOT_SELF_HARM = (
         r"\bsuicide\s+(?:mission|squad|prevention|hotline|awareness|training|watch\s+list)\b"
         r"|\b(?:presentation|pitch|demo|meeting|release|project"
         r"|it)\s+was\s+(?:pure\s+)?suicide\b"
+        r"|\bit(?:'s|\s+is|\s+would\s+be)\s+(?:\w+\s+)?suicide\s+(?:to|for)\s+(?!(?:me|my))"
     ),
     r"\b(?:not|never\s+been|isn'?t|am\s+not|wasn'?t)\s+(?:actively\s+)?suicidal\b",
     (

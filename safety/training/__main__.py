@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, help="at most so many rows per set (a smoke run)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--start", type=Path, help="go on from these weights")
+    parser.add_argument("--rate", type=float, default=1.0, help="scales the learning rates")
+    parser.add_argument("--share", type=float, default=1.0, help="scales the larger sets")
+    parser.add_argument("--sittings", default="", help="what the card says of earlier sittings")
     parser.add_argument("--checkpoint", type=Path, help="train nothing, export these weights")
 
 

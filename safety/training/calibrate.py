@@ -12,11 +12,13 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import f1_score
 
-from safety.classifiers.heads import COLUMNS, HEADS, Head
+from safety.classifiers.heads import COLUMNS, EKMAN, EMOTIONS, HEADS, SENTIMENT, Head
 from safety.training.corpus import Example
 
 Floats = npt.NDArray[np.float64]
 LARGEST_OFFSET = 4.0
+# Meetings and interviews hold no attacks: a threshold there would interrupt people for nothing.
+QUIET_DANGERS, TALK, QUIET_SHARE = ("injection",), frozenset({"annomi", "mrda"}), 0.0003
 # Their benchmarks count right answers, where the likeliest label is the best answer.
 BY_ACCURACY = frozenset({"basic"})
 
@@ -65,6 +67,8 @@ def calibrate(head: Head, dev: Labelled) -> Calibration:
         )
         for label in range(len(head.labels))
     )
+    if head.name == "emotion":
+        offsets = _with_groups(scaled, dev.targets, offsets)
     return Calibration(temperature, offsets)
 
 
@@ -72,7 +76,19 @@ def calibrate_all(
     scores: npt.NDArray[np.float32], examples: Sequence[Example]
 ) -> Mapping[str, Calibration]:
     """Every head's calibration, by head name."""
-    return {head.name: calibrate(head, labelled(head, scores, examples)) for head in HEADS}
+    found = {head.name: calibrate(head, labelled(head, scores, examples)) for head in HEADS}
+    for danger in QUIET_DANGERS:
+        ordinary = [row for row, one in enumerate(examples) if one.source in TALK]
+        found[danger] = _quiet(found[danger], scores[ordinary][:, COLUMNS[danger]])
+    return found
+
+
+def _quiet(read: Calibration, ordinary: npt.NDArray[np.float32]) -> Calibration:
+    """The calibration with a threshold that ordinary talk hardly ever passes."""
+    if len(ordinary) < 1 / QUIET_SHARE:
+        return read
+    loudest = float(np.quantile(ordinary / read.temperature, 1 - QUIET_SHARE))
+    return Calibration(read.temperature, (min(read.offsets[0], -loudest),))
 
 
 def _least(loss: Callable[[float], float]) -> float:
@@ -102,6 +118,33 @@ def _choice_offsets(scores: Floats, targets: Floats) -> tuple[float, ...]:
                 tried.append((f1 - 1e-3 * abs(offset), offset))
             offsets[label] = max(tried)[1]
     return tuple(float(offset) for offset in offsets)
+
+
+def _with_groups(scores: Floats, targets: Floats, offsets: tuple[float, ...]) -> tuple[float, ...]:
+    """Offsets moved a little so that the groups, which hold where any label does, score too.
+
+    Coordinate ascent on the sum of three macro-F1: labels, Ekman's groups, sentiment.
+    """
+    groupings = [
+        [[EMOTIONS.index(label) for label in labels] for labels in parts.values()]
+        for parts in (EKMAN, SENTIMENT)
+    ]
+    found = np.array(offsets)
+
+    def worth(label: int, offset: float) -> float:
+        held = scores + found >= 0
+        held[:, label] = scores[:, label] + offset >= 0
+        value = _f1(targets[:, label], held[:, label]) / len(found)
+        for groups in groupings:
+            mine = next(group for group in groups if label in group)
+            value += _f1(targets[:, mine].max(1), held[:, mine].any(1)) / len(groups)
+        return value - 1e-4 * abs(offset - offsets[label])
+
+    for _ in range(2):
+        for label in range(len(found)):
+            tries = found[label] + np.arange(-1.0, 1.01, 0.1)
+            found[label] = max((worth(label, offset), offset) for offset in tries)[1]
+    return tuple(float(offset) for offset in found)
 
 
 def _threshold_offset(

@@ -15,8 +15,8 @@ class Outcome:
     small: Mapping[str, float]
     kinds: Mapping[str, Mapping[str, tuple[int, int]]]
     size: int
-    epochs: int
-    seed: int
+    options: str
+    sittings: str
 
 
 _HEAD = """\
@@ -25,7 +25,7 @@ _HEAD = """\
 One encoder reads an utterance once, and small heads answer from it: dialogue act, client talk,
 emotion, toxicity, self-harm, prompt injection. Fine-tuned from all-MiniLM-L6-v2 (22 M parameters),
 dynamic int8 per channel, {megabytes:.1f} MB. Made by `python manage.py train_signals --data DIR
---out safety/weights --epochs {epochs} --seed {seed}`; marks and capitals are dropped at random,
+--out safety/weights {options}`{sittings}; marks and capitals are dropped at random,
 because live speech has neither.
 
 **Not clinically validated.** The self-harm score calls a person and shows a card; it diagnoses
@@ -65,7 +65,9 @@ _LIMITS = """
 
 def write_card(path: Path, outcome: Outcome) -> None:
     """Write the card as Markdown."""
-    head = _HEAD.format(megabytes=outcome.size / 1e6, epochs=outcome.epochs, seed=outcome.seed)
+    head = _HEAD.format(
+        megabytes=outcome.size / 1e6, options=outcome.options, sittings=outcome.sittings
+    )
     rows = "".join(
         f"| {name} | {_figure(outcome.exact.get(name))} | {value:.3f} |\n"
         for name, value in outcome.small.items()

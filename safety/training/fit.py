@@ -30,26 +30,30 @@ PASSES = {
     "civil": 0.7,
     "ailuminate": 3.0,
     "injection": 1.5,
-    "own": 3.0,
+    "own": 6.0,
 }
+SMALL = 2000  # rows; a set as small is never cut
 HEAD_WEIGHT = {"emotion": 0.6, "davidson": 0.5, "commitment": 0.5}
 ENCODER_RATE, HEAD_RATE = 1.0e-4, 8e-4
 WARM_UP_SHARE = 0.05
 LABEL_SMOOTHING = 0.05
 BATCH_ROWS, BATCH_TOKENS = 96, 3072
-# The mean of the weights over about the last thousand steps scores better than any one of them
+# The mean of the weights over the last few hundred steps scores better than any one of them
 # (Polyak and Juditsky, 1992).
-AVERAGED_EVERY, MEMORY = 10, 0.99
+AVERAGED_EVERY, MEMORY = 10, 0.95
 
 
 def epoch_items(
-    sets: Mapping[str, Sequence[Example]], tokenizer: Tokenizer, rng: random.Random
+    sets: Mapping[str, Sequence[Example]],
+    tokenizer: Tokenizer,
+    rng: random.Random,
+    share: float = 1.0,
 ) -> list[Item]:
     """One epoch's examples, sampled by `PASSES`, made to sound spoken, and cut to a window."""
     turns = [example.text for name in ("annomi", "mrda") for example in sets[name]]
     chosen: list[Example] = []
     for name, examples in sets.items():
-        whole, part = divmod(PASSES[name], 1.0)
+        whole, part = divmod(PASSES[name] * (share if len(examples) > SMALL else 1.0), 1.0)
         chosen += list(examples) * int(whole) + rng.sample(examples, int(part * len(examples)))
     items = []
     for example in chosen:
@@ -119,23 +123,32 @@ def fit(
     checkpoint: Path,
     judge: Callable[[SignalsModel], float],
     report: Callable[[str], None],
+    rate: float = 1.0,
+    share: float = 1.0,
     checks_per_epoch: int = 2,
 ) -> None:
-    """Train, and leave the averaged weights with the best dev score in `checkpoint`."""
+    """Train, and leave the averaged weights with the best dev score in `checkpoint`.
+
+    `rate` scales the learning rates and `share` the larger sets, for a second sitting.
+    """
     rng = random.Random(seed)
     torch.manual_seed(seed)
     model.encoder.embeddings.word_embeddings.requires_grad_(False)
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
-        [{"params": encoder, "lr": ENCODER_RATE}, {"params": model.heads.parameters()}],
-        lr=HEAD_RATE,
+        [{"params": encoder}, {"params": model.heads.parameters()}],
+        lr=rate * ENCODER_RATE,
         weight_decay=0.01,
         fused=True,
     )
-    per_epoch = sum(1 for _ in by_length(epoch_items(sets, tokenizer, random.Random(seed)), rng))
+
+    def one_epoch(chance: random.Random) -> list[list[Item]]:
+        return list(by_length(epoch_items(sets, tokenizer, chance, share), chance))
+
+    per_epoch = len(one_epoch(random.Random(seed)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
-        max_lr=[ENCODER_RATE, HEAD_RATE],
+        max_lr=[rate * ENCODER_RATE, rate * HEAD_RATE],
         # Batches differ a little from epoch to epoch; the slack keeps the schedule from ending.
         total_steps=int(per_epoch * epochs * 1.05) + 10,
         pct_start=WARM_UP_SHARE,
@@ -148,7 +161,7 @@ def fit(
     best, started, seen = float("-inf"), time.monotonic(), 0
     model.train()
     for epoch in range(epochs):
-        batches = list(by_length(epoch_items(sets, tokenizer, rng), rng))
+        batches = one_epoch(rng)
         checks = {
             len(batches) * part // checks_per_epoch for part in range(1, checks_per_epoch + 1)
         }
@@ -168,8 +181,8 @@ def fit(
             seen += len(items)
             running += (float(loss.detach()) - running) / min(step, 200)
             if step % 100 == 0:
-                rate = seen / (time.monotonic() - started)
-                report(f"epoch {epoch} {step}/{len(batches)} loss {running:.3f} {rate:.0f} rows/s")
+                speed = seen / (time.monotonic() - started)
+                report(f"epoch {epoch} {step}/{len(batches)} loss {running:.3f} {speed:.0f} rows/s")
             if step in checks:
                 score = judge(average.module)
                 kept = score > best

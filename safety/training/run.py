@@ -37,7 +37,7 @@ JUDGED = (
     "ailuminate self_harm macro-F1",
     "injection injection macro-F1",
 )
-WATCHED_ROWS = 4000  # of each set, while training
+WATCHED_ROWS = 2000  # of each set, while training
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,15 @@ class Plan:
     rows: int | None = None
     threads: int = 1
     start: Path | None = None
+    rate: float = 1.0
+    share: float = 1.0
     checkpoint: Path | None = None
+    sittings: str = ""
+
+    def options(self) -> str:
+        """The options that shaped the weights, as one would type them."""
+        named = {"epochs": self.epochs, "seed": self.seed, "rate": self.rate, "share": self.share}
+        return " ".join(f"--{name} {value}" for name, value in named.items())
 
 
 def say(message: str) -> None:
@@ -92,6 +100,8 @@ def train(plan: Plan, report: Callable[[str], None] = say) -> Mapping[str, float
             checkpoint=best,
             judge=judge,
             report=report,
+            rate=plan.rate,
+            share=plan.share,
         )
     model.load_state_dict(torch.load(best, weights_only=True))
     exact = score_all(torch_runner(model), dev, tokenizer)
@@ -107,8 +117,8 @@ def train(plan: Plan, report: Callable[[str], None] = say) -> Mapping[str, float
         small=figures(dev, answers) | figures(bare, bare_answers),
         kinds={danger: by_kind(dev, answers, danger) for danger in DANGERS},
         size=path.stat().st_size,
-        epochs=plan.epochs,
-        seed=plan.seed,
+        options=plan.options(),
+        sittings=f", {plan.sittings}" if plan.sittings else "",
     )
     (plan.work / "figures.json").write_text(json.dumps(asdict(outcome), indent=1))
     if plan.card is not None:

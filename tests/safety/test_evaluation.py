@@ -1,6 +1,7 @@
 import pytest
 
-from safety.evaluation import macro_f1, redteam, wilson
+from safety.evaluation import redteam
+from safety.figures import macro_f1, wilson
 
 
 @pytest.mark.parametrize(

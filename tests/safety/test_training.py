@@ -49,6 +49,23 @@ def test_a_set_without_context_sometimes_hears_a_stray_turn():
     assert heard == {None, "stray"}
 
 
+def test_a_share_cuts_the_larger_sets_alone():
+    from safety.classifiers.in_process import WEIGHTS
+    from safety.classifiers.tokens import load_tokenizer
+    from safety.training.fit import PASSES, SMALL, epoch_items
+
+    tokenizer = load_tokenizer(WEIGHTS / "tokenizer.json")
+    large, small = [example()] * (2 * SMALL), [example()] * 10
+    sets = {"annomi": small, "mrda": large, "own": small}
+
+    def rows(share: float) -> int:
+        return len(epoch_items(sets, tokenizer, random.Random(1), share))
+
+    few = int(10 * (PASSES["annomi"] + PASSES["own"]))
+    assert rows(1.0) == few + int(PASSES["mrda"] * len(large))
+    assert rows(0.5) == few + int(0.5 * PASSES["mrda"] * len(large))
+
+
 def test_our_own_sentences_are_split_once_and_for_all():
     train, dev = ([one.text for one in own(split)] for split in ("train", "dev"))
     assert set(train).isdisjoint(dev)
@@ -129,7 +146,9 @@ def test_the_model_card_names_every_source(tmp_path):
     from safety.training.export import ATTRIBUTION
 
     path = tmp_path / "card.md"
-    write_card(path, Outcome({"a": 0.5}, {"a": 0.4}, {"injection": {"own/x": (1, 2)}}, 10, 3, 7))
+    write_card(
+        path, Outcome({"a": 0.5}, {"a": 0.4}, {"injection": {"own/x": (1, 2)}}, 10, "--seed 7", "")
+    )
     card = path.read_text()
     assert all(line in card for line in ATTRIBUTION)
     assert "Not clinically validated" in card

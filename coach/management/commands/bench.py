@@ -17,13 +17,13 @@ from consent.registry import PURPOSES, Purpose
 from safety.jsonlines import read
 
 COACHING_FIELDS = next(seed.fields for seed in PURPOSES if seed.key is Purpose.COACHING)
-NAMES = ("pipeline", "retrieval", "sockets", "gateway", "kept", "vault")
+NAMES = ("pipeline", "retrieval", "sockets", "gateway", "kept", "vault", "redaction")
 
 
 class Command(BaseCommand):
     help = (
-        "Print speed tables (pipeline, retrieval, sockets, gateway, vault), what kept drafts hit,"
-        " or all."
+        "Print speed tables (pipeline, retrieval, sockets, gateway, vault, redaction), what kept"
+        " drafts hit, or all."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -69,6 +69,11 @@ class Command(BaseCommand):
 
         report = retrieval()
         return [*report["search"], {"what": "embedding", **report["embedding_ms"]}]
+
+    def redaction(self) -> list[benches.Row]:
+        from safety.comparison import compare
+
+        return compare()
 
     def own_server(self) -> Any:
         return server.running(
