@@ -6,13 +6,15 @@ from django.contrib.auth.backends import BaseBackend
 
 from coach.models import Staff
 
-OURS = frozenset({"coach", "consent", "rag"})
+OURS = frozenset({"coach", "consent", "gateway", "lexicons", "rag", "reports"})
 # Rows of their own organisation; who else's there are, row-level security keeps from them.
 WRITES = frozenset(
     {
         "coach.change_organisation", "coach.add_session", "coach.change_session",
         "coach.add_staff", "coach.change_staff", "coach.delete_staff",
         "consent.add_closedpurpose", "consent.delete_closedpurpose",
+        "gateway.add_budget", "gateway.change_budget",
+        "lexicons.add_term", "lexicons.change_term", "lexicons.delete_term",
         "rag.change_playbook", "rag.change_playbookversion", "rag.change_entry",
     }
 )  # fmt: skip

@@ -14,6 +14,7 @@ from django.utils import timezone
 from coach.gateway.models import (
     Budget,
     KeptDraft,
+    Line,
     ModelCall,
     Pace,
     RegisteredRoute,
@@ -161,6 +162,10 @@ KEPT = (
         erase=lambda member: ModelCall.objects.filter(member_id=member.id).update(
             member_id=None, utterance_id=None
         ),
+    ),
+    Kept(
+        Line, "that a socket of theirs is open", "until it closes",
+        erase=lambda member: Line.objects.filter(who=str(member.id)).delete(),
     ),
     Kept(
         Pace, "when they spoke last", Purposes.COACHING,

@@ -26,6 +26,7 @@ from coach.api import urls as api_urls
 from coach.demo.load import second_factor_code
 from coach.live.frames import ACTIONS, READERS
 from coach.models import Member, Nudge, Organisation, Session, Staff
+from coach.reports.models import Report
 from coach.rooms.access import MEMBERS_KEY
 from coach.rooms.joining import join
 from consent.models import AuditEntry
@@ -123,8 +124,13 @@ class Cast:
             nudge = Nudge.objects.create(
                 session=self.session, member=joined["p"], text="n", source="playbook"
             )
+            report = Report.objects.create(
+                organisation=organisation, session=self.session, member=joined["p"],
+                kind=Report.Kind.REFLECTION,
+            )  # fmt: skip
         self.ids = {
-            "session": str(self.session.id), "nudge": str(nudge.id), "code": self.session.join_code,
+            "session": str(self.session.id), "nudge": str(nudge.id), "report": str(report.id),
+            "code": self.session.join_code,
             "playbook": str(playbook.id if playbook else ""), "uidb64": "MQ",
             "token": "set-password",
         }  # fmt: skip

@@ -17,6 +17,8 @@ from django.utils import timezone
 from coach import tenancy
 from coach.database import Database
 from coach.databases import tenant_column
+from coach.gateway.models import Budget, KeptDraft, Line, ModelCall, Pace, Spend
+from coach.lexicons.models import Term as LexiconTerm
 from coach.models import (
     Alert,
     Event,
@@ -28,6 +30,7 @@ from coach.models import (
     Stream,
     Utterance,
 )
+from coach.reports.models import Report
 from coach.rooms.access import issue_token
 from coach.rooms.joining import join
 from consent import notices
@@ -47,13 +50,16 @@ from rag.models import (
 ROOT = Path(__file__).parents[2]
 QUERIES = 10_000
 # What no organisation owns: what may be asked for, and the words of the notice.
-NOBODYS = {"Purpose", "Field", "PolicyRule", "Notice", "SigningKey"}
+NOBODYS = {
+    "Purpose", "Field", "PolicyRule", "Notice", "SigningKey", "RegisteredRoute", "Trial", "Switch",
+}  # fmt: skip
 # Code that acts for every organisation, and why it cannot do otherwise.
 EVERYWHERE = {
     "manage.py": "a command of the operator's",
     "coach/management/commands/migrate.py": "a migration fills every row",
     "coach/rooms/access.py": "whose token or log-in this is, before anybody knows",
     "coach/rooms/joining.py": "whose code this is, before anybody knows",
+    "coach/gateway/watch.py": "the plan of routes, switches and what is used, for every tenant",
     "coach/live/hub.py": "the watch over all sockets of a worker",
     "coach/desk/door.py": "the list of organisations, to choose one from",
     "coach/ops/notary.py": "the anchors of every chain",
@@ -62,7 +68,7 @@ EVERYWHERE = {
 
 
 def models():
-    for label in ("coach", "consent", "rag"):
+    for label in ("coach", "gateway", "reports", "lexicons", "consent", "rag"):
         yield from (m for m in apps.get_app_config(label).get_models() if m._meta.managed)
 
 
@@ -96,6 +102,20 @@ def fill(user) -> uuid.UUID:
             organisation_id=key, subject_id=member.id, purpose="coaching", fields=[], withheld=[],
             recipient="test", at=timezone.now(),
         )  # fmt: skip
+        Budget.objects.create(organisation=organisation, per_day=1)
+        Spend.objects.create(organisation=organisation, period="day", key="2026-11-21")
+        ModelCall.objects.create(
+            organisation=organisation, session_id=session.id, role="nudge", route="r"
+        )
+        KeptDraft.objects.create(
+            organisation=organisation, playbook_id=uuid.uuid4(), member_id=member.id,
+            scope=uuid.uuid4().bytes, asked=b"a", text="t", passages=[], route="r",
+            expires_at=timezone.now(),
+        )  # fmt: skip
+        Pace.objects.create(member=member, organisation=organisation, due_at=timezone.now())
+        Line.objects.create(organisation=organisation, who=str(member.id), until=timezone.now())
+        Report.objects.create(organisation=organisation, session=session, kind="summary")
+        LexiconTerm.objects.create(organisation=organisation, use="mask", text="rowan")
         ClosedPurpose.objects.create(organisation_id=key, purpose_id="quality")
         playbook = Playbook.objects.create(organisation_id=key, slug="p", name="p")
         version = PlaybookVersion.objects.create(organisation_id=key, playbook=playbook, number=1)

@@ -45,7 +45,7 @@ def workers(demo: object, model: ScriptedModel) -> Iterator[list[server.Server]]
 
 async def slowly(answer: Answer) -> None:
     """A clause every 60 ms, for longer than any race."""
-    await answer.delta('{"nudge": "What about the report, ')
+    await answer.delta('{"nudge": "Which part of the report are you steering around, ')
     for _ in range(20):
         await asyncio.sleep(0.06)
         await answer.delta("and then what, ")

@@ -177,7 +177,7 @@ async def test_a_spent_budget_is_told_to_the_facilitator_and_the_playbook_answer
 
 async def test_the_kill_command_stops_a_running_stream_and_later_calls_within_a_second(room, model):
     async def long(answer: Answer) -> None:
-        await answer.delta('{"nudge": "What about the report, ')
+        await answer.delta('{"nudge": "Which part of the report are you steering around, ')
         for _ in range(100):
             await asyncio.sleep(0.1)
             await answer.delta("and then, ")
