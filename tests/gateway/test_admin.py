@@ -1,3 +1,4 @@
+import time
 import uuid
 
 import pytest
@@ -25,7 +26,8 @@ def request_of_staff():
     request = RequestFactory().get("/admin/")
     name = f"admin-{uuid.uuid4().hex[:8]}"
     request.user = get_user_model().objects.create_superuser(name)
-    request.session = {}  # type: ignore[assignment]
+    request.user.is_verified = lambda: True  # type: ignore[attr-defined]
+    request.session = {"second_factor_at": time.time()}  # type: ignore[assignment]
     request._messages = CookieStorage(request)  # type: ignore[attr-defined]
     return request
 

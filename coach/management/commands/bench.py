@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from coach.demo.load import REHEARSAL_FILE, load
+from coach.demo.load import PLAYBOOK_FILE, REHEARSAL_FILE, load
 from coach.demo.rehearsal import Line
 from coach.live import server
 from coach.ops import benches, replay
@@ -17,13 +17,13 @@ from consent.registry import PURPOSES, Purpose
 from safety.jsonlines import read
 
 COACHING_FIELDS = next(seed.fields for seed in PURPOSES if seed.key is Purpose.COACHING)
-NAMES = ("pipeline", "retrieval", "sockets", "gateway", "kept", "vault", "redaction")
+NAMES = ("pipeline", "retrieval", "sockets", "gateway", "kept", "vault", "redaction", "recall")
 
 
 class Command(BaseCommand):
     help = (
         "Print speed tables (pipeline, retrieval, sockets, gateway, vault, redaction), what kept"
-        " drafts hit, or all."
+        " drafts hit, what the vector index loses, or all."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -69,6 +69,17 @@ class Command(BaseCommand):
 
         report = retrieval()
         return [*report["search"], {"what": "embedding", **report["embedding_ms"]}]
+
+    def recall(self) -> list[benches.Row]:
+        from rag.recall import recall
+
+        utterances = read(REHEARSAL_FILE.parent / "graded.jsonl", {"text": str})
+        asked = [row["text"] for row in utterances][:100]
+        return recall(
+            PLAYBOOK_FILE, asked, progress=lambda what, done, of: self.stderr.write(
+                f"{what} {done}/{of}"
+            ) if done % 6_400 == 0 else None,
+        )  # fmt: skip
 
     def redaction(self) -> list[benches.Row]:
         from safety.comparison import compare
