@@ -36,15 +36,8 @@ ATTRIBUTION = (
 )
 
 
-def export(
-    model: SignalsModel,
-    calibrations: Mapping[str, Calibration],
-    *,
-    out: Path,
-    version: str,
-    full_precision: bool = False,
-) -> Path:
-    """Write `signals.onnx`, `tokenizer.json` and `signals.json` to a folder; the ONNX path."""
+def export(model: SignalsModel, *, out: Path, full_precision: bool = False) -> Path:
+    """Write `signals.onnx` and `tokenizer.json` to a folder; the ONNX path."""
     out.mkdir(parents=True, exist_ok=True)
     target = out / "signals.onnx"
     with tempfile.TemporaryDirectory() as scratch:
@@ -55,6 +48,11 @@ def export(
         else:
             quantize_dynamic(exact, target, per_channel=True, weight_type=QuantType.QInt8)
     shutil.copy(encoder_path() / "tokenizer.json", out / "tokenizer.json")
+    return target
+
+
+def describe(out: Path, calibrations: Mapping[str, Calibration], *, version: str) -> None:
+    """Write `signals.json` beside an exported model: digests, heads, and how to read them."""
     described = {
         "model": "signals",
         "version": version,
@@ -75,7 +73,6 @@ def export(
         "attribution": list(ATTRIBUTION),
     }
     (out / "signals.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
-    return target
 
 
 def _to_onnx(model: SignalsModel, path: Path) -> None:

@@ -16,7 +16,7 @@ from safety.training.augment import unpunctuated
 from safety.training.calibrate import calibrate_all
 from safety.training.card import Outcome, write_card
 from safety.training.corpus import Example, load
-from safety.training.export import export
+from safety.training.export import describe, export
 from safety.training.fit import fit
 from safety.training.measure import by_kind, decide, figures
 from safety.training.model import SignalsModel, encoder_path
@@ -105,15 +105,17 @@ def train(plan: Plan, report: Callable[[str], None] = say) -> Mapping[str, float
         )
     model.load_state_dict(torch.load(best, weights_only=True))
     exact = score_all(torch_runner(model), dev, tokenizer)
-    calibrations = calibrate_all(exact, dev)
-    version = time.strftime("%Y.%m.%d", time.gmtime())
-    path = export(model, calibrations, out=plan.out, version=version)
+    path = export(model, out=plan.out)
     run = onnx_runner(path)
-    answers = decide(score_all(run, dev, tokenizer), calibrations)
+    small = score_all(run, dev, tokenizer)
+    # Quantising moves scores a little; what is shipped is what is calibrated.
+    calibrations = calibrate_all(small, dev)
+    describe(plan.out, calibrations, version=time.strftime("%Y.%m.%d", time.gmtime()))
+    answers = decide(small, calibrations)
     bare = [bare_of(example) for example in dev if example.source == "mrda"]
     bare_answers = decide(score_all(run, bare, tokenizer), calibrations)
     outcome = Outcome(
-        exact=figures(dev, decide(exact, calibrations)),
+        exact=figures(dev, decide(exact, calibrate_all(exact, dev))),
         small=figures(dev, answers) | figures(bare, bare_answers),
         kinds={danger: by_kind(dev, answers, danger) for danger in DANGERS},
         size=path.stat().st_size,
