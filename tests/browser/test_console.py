@@ -166,7 +166,9 @@ async def test_a_nudge_reported_as_unsafe_is_looked_at(board: Page, ada: Page) -
     nudge = await nudged(ada)
     await nudge.get_by_role("button", name="More answers").click()
     await nudge.get_by_role("button", name="This is unsafe").click()
-    await expect(board.get_by_text("Ada reported a nudge as unsafe.")).to_be_visible()
+    await expect(
+        board.get_by_role("region", name="Urgent").get_by_text("Ada reported a nudge as unsafe.")
+    ).to_be_visible()
 
 
 @pytest.mark.parametrize(
