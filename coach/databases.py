@@ -6,6 +6,7 @@ After each migration every table is fenced: privileges for the application's rol
 security, forced on the owner too, on each table that has an organisation.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -26,6 +27,12 @@ ACTED_FOR = (
     "::uuid[]"
 )
 EVERYWHERE = f"SELECT current_setting('{ORGANISATIONS}', true) = '{EVERY}'"
+# Nearly always there is one, and to compare with one costs a fifth of looking through a list, which
+# is a millisecond for ten thousand vectors.
+FIRST = (
+    f"SELECT nullif(nullif(split_part(current_setting('{ORGANISATIONS}', true), ',', 1), ''),"
+    f" '{EVERY}')::uuid"
+)
 
 
 def parse_url(url: str, *, schema: str = "") -> dict[str, Any]:
@@ -128,15 +135,18 @@ def _grant(cursor: CursorWrapper, model: type[models.Model], role: str) -> None:
 
 def _secure(cursor: CursorWrapper, table: str, column: str) -> None:
     """Show and take only rows of the organisations acted for, from the owner as well."""
+    rule = f"({column} = ({FIRST})) OR ({EVERYWHERE}) OR {column} = ANY (({ACTED_FOR})::uuid[])"
+    mark = hashlib.sha256(rule.encode()).hexdigest()[:16]
     cursor.execute(
         "SELECT relrowsecurity AND relforcerowsecurity AND EXISTS ("
-        " SELECT FROM pg_policy WHERE polrelid = c.oid AND polname = 'tenant')"
+        " SELECT FROM pg_policy WHERE polrelid = c.oid AND polname = 'tenant'"
+        "  AND obj_description(oid, 'pg_policy') = %s)"
         " FROM pg_class c WHERE c.oid = %s::regclass",
-        [table],
+        [mark, table],
     )
     if cursor.fetchone() == (True,):
         return
-    rule = f"({EVERYWHERE}) OR {column} = ANY (({ACTED_FOR})::uuid[])"
     cursor.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY')
     cursor.execute(f'DROP POLICY IF EXISTS tenant ON "{table}"')
     cursor.execute(f'CREATE POLICY tenant ON "{table}" USING ({rule}) WITH CHECK ({rule})')
+    cursor.execute(f"COMMENT ON POLICY tenant ON \"{table}\" IS '{mark}'")
