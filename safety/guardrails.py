@@ -12,6 +12,9 @@ from safety.text import views
 Policy = Literal["self_harm", "violence", "injection", "toxicity", "off_topic", "unread"]
 
 WORKING_POINT = 0.5
+# Talk is full of idioms, and rules stand behind the head: at 0.6 on our own dev sentences veiled
+# distress is still found in 28 of 33, and idioms that call a person fall from 11 of 35 to 9.
+SELF_HARM_POINT = 0.6
 _RECENT_TURNS = 3
 _ESCALATED: frozenset[Policy] = frozenset({"self_harm", "violence"})
 
@@ -74,9 +77,9 @@ def _completed(danger: str, spoken: str, recent: Sequence[str]) -> bool:
 def _by_signal(signals: Signals | None) -> list[str]:
     if signals is None:
         return []
-    scores = {
-        "self_harm": signals.self_harm,
-        "injection": signals.injection,
-        "toxicity": signals.toxicity,
+    holds = {
+        "self_harm": signals.self_harm >= SELF_HARM_POINT,
+        "injection": signals.injection >= WORKING_POINT,
+        "toxicity": signals.toxicity >= WORKING_POINT,
     }
-    return [f"signal:{name}" for name, score in scores.items() if score >= WORKING_POINT]
+    return [f"signal:{name}" for name, held in holds.items() if held]

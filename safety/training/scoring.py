@@ -45,14 +45,16 @@ def batch_of(items: Sequence[Item]) -> Batch:
     return batch([one.text for one in items], [one.previous for one in items])
 
 
-def score_all(run: Runner, examples: Sequence[Example], tokenizer: Tokenizer) -> Scores:
-    """(examples, WIDTH) raw scores of each text's first window."""
+def score_all(
+    run: Runner, examples: Sequence[Example], tokenizer: Tokenizer, *, rows: int = ROWS
+) -> Scores:
+    """(examples, WIDTH) raw scores of each text's first window, `rows` at a time."""
     items = [item(example, tokenizer) for example in examples]
     lengths = [min(len(one), TEXT_TOKENS + PREVIOUS_TOKENS) for one in items]
     order = sorted(range(len(items)), key=lengths.__getitem__)
     found = [
-        run(batch_of([items[index] for index in order[start : start + ROWS]]))
-        for start in range(0, len(order), ROWS)
+        run(batch_of([items[index] for index in order[start : start + rows]]))
+        for start in range(0, len(order), rows)
     ]
     stacked = np.concatenate(found)
     result = np.empty_like(stacked)
