@@ -12,9 +12,9 @@ from safety.text import views
 Policy = Literal["self_harm", "violence", "injection", "toxicity", "off_topic", "unread"]
 
 WORKING_POINT = 0.5
-# Talk is full of idioms, and rules stand behind the head: at 0.6 on our own dev sentences veiled
-# distress is still found in 28 of 33, and idioms that call a person fall from 11 of 35 to 9.
-SELF_HARM_POINT = 0.6
+# Talk is full of idioms, and rules stand behind the head. On our own dev sentences 0.65 instead of
+# 0.5 calls a person for 6 of 35 idioms instead of 9 and finds 27 of 33 veiled signs instead of 30.
+SELF_HARM_POINT = 0.65
 _RECENT_TURNS = 3
 _ESCALATED: frozenset[Policy] = frozenset({"self_harm", "violence"})
 

@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, help="go on from these weights")
     parser.add_argument("--rate", type=float, default=1.0, help="scales the learning rates")
     parser.add_argument("--share", type=float, default=1.0, help="scales the larger sets")
+    parser.add_argument(
+        "--refit", nargs="*", default=(), help="dangers whose heads are fitted anew at the end"
+    )
     parser.add_argument("--sittings", default="", help="what the card says of earlier sittings")
     parser.add_argument("--checkpoint", type=Path, help="train nothing, export these weights")
 

@@ -58,11 +58,15 @@ class SignalsModel(nn.Module):  # type: ignore[misc]  # torch is not followed
         )
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        pooled = self.pooled(input_ids, attention_mask, token_type_ids)
+        return torch.cat([self.heads[head.name](pooled) for head in HEADS], dim=1)
+
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        """What every head is given: the mark before the text, and the mean of its pieces."""
         hidden = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
         ).last_hidden_state
         # Only the text itself is pooled; the turn before it speaks through attention alone.
         own = (attention_mask * (1 - token_type_ids)).unsqueeze(-1).to(hidden.dtype)
         mean = (hidden * own).sum(1) / own.sum(1)
-        pooled = torch.cat((hidden[:, 0], mean), dim=1)
-        return torch.cat([self.heads[head.name](pooled) for head in HEADS], dim=1)
+        return torch.cat((hidden[:, 0], mean), dim=1)

@@ -20,6 +20,7 @@ from safety.training.export import describe, export
 from safety.training.fit import fit
 from safety.training.measure import by_kind, decide, figures
 from safety.training.model import SignalsModel, encoder_path
+from safety.training.refit import refit
 from safety.training.scoring import onnx_runner, score_all, torch_runner
 
 DANGERS = ("toxicity", "self_harm", "injection")
@@ -56,12 +57,14 @@ class Plan:
     rate: float = 1.0
     share: float = 1.0
     checkpoint: Path | None = None
+    refit: Sequence[str] = ()
     sittings: str = ""
 
     def options(self) -> str:
         """The options that shaped the weights, as one would type them."""
         named = {"epochs": self.epochs, "seed": self.seed, "rate": self.rate, "share": self.share}
-        return " ".join(f"--{name} {value}" for name, value in named.items())
+        refitted = ["--refit", *self.refit] if self.refit else []
+        return " ".join([*(f"--{name} {value}" for name, value in named.items()), *refitted])
 
 
 def say(message: str) -> None:
@@ -104,6 +107,11 @@ def train(plan: Plan, report: Callable[[str], None] = say) -> Mapping[str, float
             share=plan.share,
         )
     model.load_state_dict(torch.load(best, weights_only=True))
+    if plan.refit:
+        sets = capped(load(plan.data, "train"), plan.rows, plan.seed)
+        for danger in plan.refit:
+            refit(model, danger, sets, tokenizer=tokenizer, seed=plan.seed, report=report)
+        torch.save(model.state_dict(), plan.work / "refitted.pt")
     exact = score_all(torch_runner(model), dev, tokenizer)
     path = export(model, out=plan.out)
     run = onnx_runner(path)
