@@ -286,7 +286,7 @@ async def test_a_draft_that_turns_toxic_late_is_taken_back(room, model):
 
 STRAYS = [
     "The capital of France is Paris, and two million people live there.",
-    "Buy shares in gold mines now, prices double before Christmas.",
+    "Dolphins sleep with half of their brain awake, says marine biology.",
 ]
 
 
