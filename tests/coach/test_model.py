@@ -293,7 +293,7 @@ async def test_a_draft_that_names_no_source_of_its_own_is_cited_by_what_it_rests
 
 STRAYS = [
     "The capital of France is Paris, and two million people live there.",
-    "Buy shares in gold mines now, prices double before Christmas.",
+    "Dolphins sleep with half of their brain awake, says marine biology.",
 ]
 
 

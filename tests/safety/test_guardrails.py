@@ -2,7 +2,7 @@ import pytest
 
 from safety.classifiers import ACTS, Signals
 from safety.classifiers.heads import EMOTIONS
-from safety.guardrails import check_input
+from safety.guardrails import SELF_HARM_POINT, WORKING_POINT, check_input
 
 
 def reading(*, toxicity=0.01, self_harm=0.01, injection=0.01):
@@ -104,10 +104,10 @@ def test_an_attack_is_blocked_without_any_classifier(text):
 @pytest.mark.parametrize(
     ("signals", "policy", "escalate"),
     [
-        (reading(self_harm=0.6), "self_harm", True),
-        (reading(injection=0.6), "injection", False),
-        (reading(toxicity=0.6), "toxicity", False),
-        (reading(self_harm=0.6, injection=0.9, toxicity=0.9), "self_harm", True),
+        (reading(self_harm=SELF_HARM_POINT), "self_harm", True),
+        (reading(injection=WORKING_POINT), "injection", False),
+        (reading(toxicity=WORKING_POINT), "toxicity", False),
+        (reading(self_harm=0.7, injection=0.9, toxicity=0.9), "self_harm", True),
     ],
     ids=["self-harm", "injection", "toxicity", "all at once"],
 )
@@ -115,6 +115,19 @@ def test_a_signal_at_its_working_point_decides(signals, policy, escalate):
     verdict = check_input("nothing a rule would see", signals)
     assert (verdict.allowed, verdict.policy, verdict.escalate) == (False, policy, escalate)
     assert verdict.reasons
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [
+        reading(self_harm=SELF_HARM_POINT - 0.01),
+        reading(injection=WORKING_POINT - 0.01),
+        reading(toxicity=WORKING_POINT - 0.01),
+    ],
+    ids=["self-harm", "injection", "toxicity"],
+)
+def test_below_its_working_point_a_signal_decides_nothing(signals):
+    assert check_input("nothing a rule would see", signals).allowed
 
 
 def test_text_that_no_classifier_read_reaches_no_model():
