@@ -12,9 +12,10 @@ from safety.text import views
 Policy = Literal["self_harm", "violence", "injection", "toxicity", "off_topic", "unread"]
 
 WORKING_POINT = 0.5
-# Talk is full of idioms, and rules stand behind the head. On our own dev sentences 0.65 instead of
-# 0.5 calls a person for 6 of 35 idioms instead of 9 and finds 27 of 33 veiled signs instead of 30.
-SELF_HARM_POINT = 0.65
+# Calling a person for nothing wears people out, and the rules alone hear what is said plainly. At
+# 0.9 the head hears 17 of 20 veiled cases of the red team and calls for 1 of 30 idioms; at 0.65 it
+# would call for one in twelve ordinary things said in coaching (docs/safety.md).
+SELF_HARM_POINT = 0.9
 _RECENT_TURNS = 3
 _ESCALATED: frozenset[Policy] = frozenset({"self_harm", "violence"})
 

@@ -107,7 +107,7 @@ def test_an_attack_is_blocked_without_any_classifier(text):
         (reading(self_harm=SELF_HARM_POINT), "self_harm", True),
         (reading(injection=WORKING_POINT), "injection", False),
         (reading(toxicity=WORKING_POINT), "toxicity", False),
-        (reading(self_harm=0.7, injection=0.9, toxicity=0.9), "self_harm", True),
+        (reading(self_harm=0.95, injection=0.9, toxicity=0.9), "self_harm", True),
     ],
     ids=["self-harm", "injection", "toxicity", "all at once"],
 )
