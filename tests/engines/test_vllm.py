@@ -3,6 +3,7 @@
 import asyncio
 import urllib.request
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def metric(port: int, name: str) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
 
-def judged(terminal: dict[str, Any]) -> bool:
+def judged(terminal: Mapping[str, Any]) -> bool:
     """Whether a model's draft came in time and was read through.
 
     The tiny model knows the playbook by heart and does not look at its prompt, so that most of its
