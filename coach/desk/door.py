@@ -47,6 +47,7 @@ def door(request: HttpRequest) -> HttpResponse:
     # Which organisations there are is the platform's to know; what is in them is not.
     with tenancy.acting(tenancy.everywhere(tenancy.current().actor)):
         form = DoorForm(request.POST or None)
+        # The stubs know a form field, not that this one is of a model.
         form.fields["organisation"].queryset = Organisation.objects.order_by("name")  # type: ignore[attr-defined]
         if request.method == "POST" and form.is_valid():
             organisation = form.cleaned_data["organisation"]

@@ -56,6 +56,7 @@ class Desk(UnfoldAdminSite):
                     )
             return view(request, *args, **kwargs)
 
+        # unfold, whose site this is, ships no types.
         return super().admin_view(witnessed, cacheable)  # type: ignore[no-any-return]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q, QuerySet
@@ -24,7 +25,7 @@ class Overdue:
     """Rows of one kind that are older than their deadline."""
 
     kind: str
-    rows: Callable[[datetime], QuerySet]  # type: ignore[type-arg]
+    rows: Callable[[datetime], QuerySet[Any]]
 
 
 def _days(purpose: Purposes) -> timedelta:
