@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from coach import tenancy
 from coach.database import Database
 from coach.gateway.errors import BudgetSpent, Killed, LedgerDown, ModelDown
 from coach.gateway.ledger import PostgresLedger
 from coach.gateway.models import Budget, ModelCall, Spend, Switch
 from coach.gateway.prompt import Prompt
 from coach.live.deadline import Deadline
+from coach.models import Organisation
 from tests.gateway.conftest import at, words
 from tests.scripted_model import Answer
 
@@ -233,3 +235,42 @@ async def test_giving_up_is_settled_too(open_gateway, model, live, ask):
             break
     (call,) = await settled(ask.session, 1)
     assert (call.outcome, call.tokens_in, call.tokens_out) == ("abandoned", 100, 1)
+
+
+async def test_calls_of_two_tenants_in_the_same_moment_are_both_charged_and_settled(
+    open_gateway, model, live, ask, tenant
+):
+    other = Organisation.objects.create(name="Other", slug=f"other-{uuid.uuid4().hex[:8]}")
+    asks = [
+        replace(ask, organisation=whose.id, session=uuid.uuid4())
+        for whose in (tenant, other)
+        for _ in range(5)
+    ]
+    model.script = used
+    gateway = await open_gateway(at(model, **PRICES), ledger=PostgresLedger(live))
+
+    async def of_its_own(asked):
+        with tenancy.acting(tenancy.of([asked.organisation], actor="test")):
+            await words(gateway, asked, milliseconds=5000)
+
+    await asyncio.gather(*(of_its_own(asked) for asked in asks))
+    for asked in asks:
+        (call,) = await settled(asked.session, 1)
+        assert (call.organisation_id, call.micros) == (asked.organisation, ACTUAL)
+
+
+async def test_a_call_that_the_books_refuse_spoils_none_that_came_with_it(
+    open_gateway, model, live, ask
+):
+    # A route's name longer than its column.
+    model.script = used
+    ledger = PostgresLedger(live)
+    good = await open_gateway(at(model, **PRICES), ledger=ledger)
+    bad = await open_gateway(at(model, "x" * 1000), ledger=ledger)
+    ended = await asyncio.gather(
+        *(words(gateway, ask, milliseconds=5000) for gateway in (good, bad, good)),
+        return_exceptions=True,
+    )
+    assert isinstance(ended[1], LedgerDown)
+    assert not isinstance(ended[0], BaseException)
+    assert not isinstance(ended[2], BaseException)
