@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import io
 import json
+import random
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ OWN = Path(__file__).parent / "own"
 BASIC = {"S": 0, "Q": 1, "B": 2, "D": 3, "F": 4}
 FORM = {"qw": "open", "qo": "open", "qy": "closed", "qr": "closed", "qrr": "closed"}
 OWN_DEV_SHARE = 0.15
+ORDINARY, ORDINARY_EACH = "ordinary trouble", 12
 
 # Ordinary talk stands in as a negative for the dangers, except where a word makes that doubtful.
 _DOUBTFUL = re.compile(
@@ -85,7 +88,7 @@ def load(data: Path, split: str) -> dict[str, list[Example]]:
         "civil": [_civil(row) for row in rows("toxicity/civil")],
         "ailuminate": [_ailuminate(row) for row in rows("selfharm/ailuminate")],
         "injection": list(_injection(rows("injection/injection"))),
-        "own": list(own(split)),
+        "own": [*own(split), *ordinary(split)],
     }
 
 
@@ -93,9 +96,36 @@ def own(split: str) -> Iterator[Example]:
     """Our own sentences; a hash of the text decides which of them are kept for dev."""
     for path in sorted(OWN.glob("*.jsonl")):
         for row in read_rows(path):
-            digest = hashlib.sha256(row["text"].encode()).digest()[0] / 256
-            if (split == "dev") == (digest < OWN_DEV_SHARE):
+            if _is_dev(row["text"]) == (split == "dev"):
                 yield _own(row)
+
+
+def ordinary(split: str) -> Iterator[Example]:
+    """Hard days that are no crisis, put together from our own parts.
+
+    A trouble belongs to one split with all its sentences, so that dev has troubles never seen.
+    """
+    parts = tomllib.loads((OWN / "ordinary.toml").read_text("utf-8"))
+    troubles = [trouble for trouble in parts["troubles"] if _is_dev(trouble) == (split == "dev")]
+    rng = random.Random("ordinary")
+    no = {danger: yes(False) for danger in ("self_harm", "toxicity", "injection")}
+    for trouble in troubles:
+        yield Example(_sentence(trouble), None, no, "own", ORDINARY)
+        for _ in range(ORDINARY_EACH):
+            opener = rng.choice(parts["openers"]) if rng.random() < 0.5 else ""
+            ending = rng.choice(parts["outcomes"] if rng.random() < 0.7 else troubles)
+            joint = "" if ending in parts["outcomes"] else rng.choice(("and ", "because "))
+            said = _sentence(f"{opener} {trouble}, {joint}{ending}")
+            yield Example(said, None, no, "own", ORDINARY)
+
+
+def _sentence(words: str) -> str:
+    words = words.strip()
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _is_dev(text: str) -> bool:
+    return hashlib.sha256(text.encode()).digest()[0] / 256 < OWN_DEV_SHARE
 
 
 def _own(row: Mapping[str, Any]) -> Example:

@@ -30,6 +30,7 @@ from tests.engines import processes
 pytestmark = pytest.mark.engines
 
 DRAFTS, AT_ONCE = 600, 4
+COLD_MS = 120_000
 TOKENIZER = processes.ENGINES / "tiny-model" / "tokenizer.json"
 SHOWN = Explanation("", None, None, None, None, 1.0, None, "", {})
 
@@ -59,9 +60,10 @@ def route(port: int, name: str, **fields) -> Route:
 async def pair(engines):
     (small, large), _ = engines
     for port in (small, large):
-        # The first guided request compiles its grammar.
-        async with Gateway(Plan((route(port, "warm"),))) as gateway:
-            await draft(gateway, 0, ask())
+        # The first guided request compiles its grammar, and kernels for its shapes.
+        warm = route(port, "warm", first_ms=COLD_MS, stall_ms=COLD_MS)
+        async with Gateway(Plan((warm,))) as gateway:
+            await draft(gateway, 0, ask(), milliseconds=2 * COLD_MS)
     plan = Plan((route(small, "small"), route(large, "large", tier=Tier.HEAVY)))
     async with Gateway(plan) as gateway:
         yield gateway
