@@ -27,6 +27,9 @@ class Environment(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
     data_dir: Path = ROOT / ".data"
+    audit_anchors: Path | None = Field(
+        None, description="File of the audit's anchors, best on another disk; empty: in data_dir"
+    )
 
     database_url: str = Field("", description="Empty: the embedded PostgreSQL")
     database_name: str = Field("sidecoach", pattern=r"^[a-z_][a-z0-9_]{0,62}$")

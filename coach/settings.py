@@ -21,6 +21,7 @@ except ValidationError as exc:
 
 BASE_DIR: Path = ROOT
 DATA_DIR: Path = ENV.data_dir.resolve()
+AUDIT_ANCHORS: Path = ENV.audit_anchors or DATA_DIR / "audit-anchors.jsonl"
 DEBUG = ENV.debug
 DEMO = ENV.demo
 

@@ -10,8 +10,6 @@ from uuid import UUID
 from consent.audit import Anchor
 from consent.errors import ConsentError
 
-FILE = "audit-anchors.jsonl"
-
 
 class AnchorsUnreadable(ConsentError):
     """The file of anchors holds a line that is none; the message says which."""

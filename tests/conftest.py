@@ -25,6 +25,10 @@ os.environ.setdefault("SOCKETS_PER_USER", "1000")
 os.environ.setdefault("KEEP_DRAFTS_HOURS", "0")
 # Several runs may share the embedded server, so each has a database of its own.
 os.environ["DATABASE_NAME"] = f"test_{WORKER}_{os.getpid()}"
+# The chains of this run's database are no continuation of anybody's.
+os.environ["AUDIT_ANCHORS"] = str(
+    Path(tempfile.gettempdir()) / f"{os.environ['DATABASE_NAME']}-anchors.jsonl"
+)
 # A test may hold the loop up while it arranges rows; the application never may.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 for _name in ("DATABASE_URL", "REDIS_URL", "TRITON_URL", "LLM_BASE_URL"):
@@ -70,6 +74,7 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
             yield
             connections.close_all()
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            settings.AUDIT_ANCHORS.unlink(missing_ok=True)
 
 
 def _is_running(pid: str) -> bool:

@@ -25,7 +25,7 @@ class Notary:
 
     def __init__(self, vault: Database, path: Path | None = None) -> None:
         self._vault = vault
-        self._path = path or settings.DATA_DIR / anchors.FILE
+        self._path = path or settings.AUDIT_ANCHORS
         self._known: dict[UUID, int] = {}
 
     async def keep(self) -> None:

@@ -244,7 +244,7 @@ def test_a_disclosure_that_the_chain_does_not_know_is_found(ada, superuser):
 
 
 def test_the_command_names_the_row_and_fails(superuser, scratch, capsys):
-    chain, file = uuid.uuid4(), scratch / anchors.FILE
+    chain, file = uuid.uuid4(), scratch / "anchors.jsonl"
     lengthen(chain, 5)
     call_command("audit", "anchor", "--anchors", str(file))
     capsys.readouterr()
@@ -260,7 +260,7 @@ def test_the_command_names_the_row_and_fails(superuser, scratch, capsys):
 
 
 def test_a_line_that_is_no_anchor_is_an_error(scratch):
-    file = scratch / anchors.FILE
+    file = scratch / "anchors.jsonl"
     file.write_text("{}\n")
     with pytest.raises(anchors.AnchorsUnreadable, match="line 1"):
         anchors.read(file)

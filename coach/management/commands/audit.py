@@ -19,7 +19,7 @@ class Command(BaseCommand):
         verifying = jobs.add_parser("verify", help="exits 1 and names the first bad row")
         anchoring = jobs.add_parser("anchor", help="add the chains' ends to the file")
         for job in (verifying, anchoring):
-            job.add_argument("--anchors", type=Path, default=settings.DATA_DIR / anchors.FILE)
+            job.add_argument("--anchors", type=Path, default=settings.AUDIT_ANCHORS)
 
     def handle(self, *args: Any, job: str, **options: Any) -> None:
         if job == "anchor":
