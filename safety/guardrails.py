@@ -13,8 +13,8 @@ Policy = Literal["self_harm", "violence", "injection", "toxicity", "off_topic", 
 
 WORKING_POINT = 0.5
 # Calling a person for nothing wears people out, and the rules alone hear what is said plainly. At
-# 0.9 the head hears 17 of 20 veiled cases of the red team and calls for 1 of 30 idioms; at 0.65 it
-# would call for one in twelve ordinary things said in coaching (docs/safety.md).
+# 0.9 the head calls for one in ninety ordinary things said in coaching, at 0.65 for one in
+# seventeen (`manage.py evaluate alarms`).
 SELF_HARM_POINT = 0.9
 _RECENT_TURNS = 3
 _ESCALATED: frozenset[Policy] = frozenset({"self_harm", "violence"})

@@ -19,6 +19,7 @@ BASIC = {"S": 0, "Q": 1, "B": 2, "D": 3, "F": 4}
 FORM = {"qw": "open", "qo": "open", "qy": "closed", "qr": "closed", "qrr": "closed"}
 OWN_DEV_SHARE = 0.15
 ORDINARY, ORDINARY_EACH = "ordinary trouble", 12
+SAYING, SAYING_EACH = "ordinary saying", 4
 
 # Ordinary talk stands in as a negative for the dangers, except where a word makes that doubtful.
 _DOUBTFUL = re.compile(
@@ -117,6 +118,13 @@ def ordinary(split: str) -> Iterator[Example]:
             joint = "" if ending in parts["outcomes"] else rng.choice(("and ", "because "))
             said = _sentence(f"{opener} {trouble}, {joint}{ending}")
             yield Example(said, None, no, "own", ORDINARY)
+    for saying in parts["sayings"]:
+        if _is_dev(saying) == (split == "dev"):
+            yield Example(_sentence(saying), None, no, "own", SAYING)
+            for _ in range(SAYING_EACH if split == "train" else 0):
+                opener = rng.choice(parts["openers"]) if rng.random() < 0.6 else ""
+                ending = f", {rng.choice(parts['outcomes'])}" if rng.random() < 0.4 else ""
+                yield Example(_sentence(f"{opener} {saying}{ending}"), None, no, "own", SAYING)
 
 
 def _sentence(words: str) -> str:

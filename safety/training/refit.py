@@ -18,7 +18,7 @@ from safety.training.corpus import Example
 from safety.training.model import HIDDEN, SignalsModel
 from safety.training.scoring import as_tensors, batch_of, fast_bfloat16, item
 
-ORDINARY_ROWS = 5000  # of each set that was not made for this danger
+ORDINARY_ROWS = 8000  # of each set that was not made for this danger
 ROWS, EPOCHS, RATE = 64, 8, 1e-3
 OWN_WEIGHT = 4.0
 

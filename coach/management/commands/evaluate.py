@@ -30,6 +30,17 @@ def _redteam(data: Path) -> dict[str, Any]:
     return redteam(case for path in files for case in read(path, {"id": str}))
 
 
+def _alarms(data: Path) -> dict[str, Any]:
+    from safety.alarms import alarms
+    from safety.jsonlines import read
+
+    ordinary = [row["text"] for row in read(data / "graded.jsonl", {"text": str})]
+    ordinary += [row["text"] for row in read(data / "rehearsal.jsonl", {"text": str})]
+    for entry in read(data / "playbook.jsonl", {"tags": dict}):
+        ordinary += entry["tags"].get("triggers", [])
+    return alarms(ordinary, read(OWN_DATA["redteam"] / "guard.jsonl", {"id": str}))
+
+
 def _gate(_data: Path) -> dict[str, Any]:
     from safety.evaluation import hostile_outputs
 
@@ -47,12 +58,14 @@ def _retrieval(data: Path) -> dict[str, Any]:
 
 # Where a suite looks without `--data`.
 OWN_DATA = {
+    "alarms": settings.BASE_DIR / "coach" / "demo",
     "retrieval": settings.BASE_DIR / "coach" / "demo",
     "redteam": settings.BASE_DIR / "safety" / "redteam",
     # Its outputs are made, by every way of hiding there is.
     "gate": settings.BASE_DIR / "safety",
 }
 SUITES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "alarms": _alarms,
     "classifiers": _classifiers,
     "gate": _gate,
     "redaction": _redaction,
