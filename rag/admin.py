@@ -5,9 +5,11 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
+from unfold.decorators import action
 
 from rag import ingest, lifecycle
 from rag.errors import RetrievalError
@@ -21,6 +23,20 @@ class PlaybookAdmin(ModelAdmin):
     search_fields = ("name", "slug")
     readonly_fields = ("live_version", "created_at")
     actions = ("roll_back", "retire")
+    actions_list = ("desk",)
+    actions_detail = ("compare", "search")
+
+    @action(description=_("Import, compare, try a search"), icon="menu_book", permissions=["view"])
+    def desk(self, request: HttpRequest) -> HttpResponse:
+        return redirect("admin:playbook_desk")
+
+    @action(description=_("Compare versions"), icon="difference", permissions=["view"])
+    def compare(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return redirect("admin:playbook_compare", key=object_id)
+
+    @action(description=_("Try a search"), icon="search", permissions=["view"])
+    def search(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return redirect("admin:playbook_search", key=object_id)
 
     @admin.action(description=_("Roll back to the version before"))
     def roll_back(self, request: HttpRequest, queryset: QuerySet[Playbook]) -> None:

@@ -69,12 +69,21 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _Read:
-    """Cards after redaction and screening, with what that did to them."""
+class Prepared:
+    """Cards after redaction and screening, with what that did to them; nothing is stored yet."""
 
     entries: tuple[Entry, ...]
     duplicates: tuple[str, ...]
     ignored_tags: tuple[str, ...]
+
+    @property
+    def redactions(self) -> int:
+        return sum(entry.redactions for entry in self.entries)
+
+    @property
+    def quarantined(self) -> dict[str, str]:
+        """Why, by imported id."""
+        return {entry.key: entry.quarantine for entry in self.entries if entry.quarantine}
 
 
 def import_file(
@@ -127,7 +136,7 @@ def import_cards(
     Raises RedactionFailed when a text could not be read through, and then nothing is stored.
     """
     began = time.perf_counter()
-    got = _redact(cards, redactor, _key(organisation_id), progress, journal)
+    got = prepare(cards, organisation_id, redactor, progress=progress, journal=journal)
     playbook = Playbook.objects.filter(organisation_id=organisation_id, slug=_slug(name)).first()
     known = index.known_vectors(playbook.id, encoder.model) if playbook is not None else {}
     if journal is not None:
@@ -145,8 +154,8 @@ def import_cards(
     return Report(
         entries=len(got.entries),
         passages=len(made.passages),
-        redactions=sum(entry.redactions for entry in got.entries),
-        quarantined={entry.key: entry.quarantine for entry in got.entries if entry.quarantine},
+        redactions=got.redactions,
+        quarantined=got.quarantined,
         duplicates=got.duplicates,
         ignored_tags=got.ignored_tags,
         reused=made.reused,
@@ -159,18 +168,34 @@ def import_cards(
 
 def draft(version: PlaybookVersion, *, by: str = "") -> PlaybookVersion:
     """A new draft with a version's entries, to be edited and published in its place."""
-    copies = [
-        Entry(**{name: getattr(entry, name) for name in _REDACTED})
-        for entry in version.entries.order_by("key")
-    ]
-    used = encoder()
-    known = index.known_vectors(version.playbook_id, used.model)
-    made = index.plan(copies, used, known=known)
+    copies = [Entry(**fields(entry)) for entry in version.entries.order_by("key")]
     note = f"from version {version.number}"
+    return accept(copies, version.organisation_id, version.playbook.name, note=note, by=by)
+
+
+def accept(
+    entries: Sequence[Entry],
+    organisation_id: UUID,
+    name: str,
+    *,
+    note: str,
+    by: str,
+    progress: Progress = unseen,
+) -> PlaybookVersion:
+    """Prepared entries, embedded and stored as a playbook's next draft."""
+    used = encoder()
+    playbook = Playbook.objects.filter(organisation_id=organisation_id, slug=_slug(name)).first()
+    known = index.known_vectors(playbook.id, used.model) if playbook is not None else {}
+    made = index.plan(entries, used, known=known, progress=progress)
     with transaction.atomic():
-        made_from = store(copies, version.organisation_id, version.playbook.name, note=note, by=by)
-        index.write(made_from, made)
-    return made_from
+        version = store(entries, organisation_id, name, note=note, by=by)
+        index.write(version, made)
+    return version
+
+
+def fields(entry: Entry) -> dict[str, Any]:
+    """What an entry says, how it is tagged and screened: all that a copy of it needs."""
+    return {name: getattr(entry, name) for name in _REDACTED}
 
 
 def edit(entry: Entry, *, by: str = "") -> None:
@@ -227,13 +252,19 @@ def digest(entry: Entry) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def _redact(
+def prepare(
     cards: Sequence[Card],
+    organisation_id: UUID,
     redactor: Redacts,
-    key: bytes,
-    progress: Progress,
-    journal: Journal | None,
-) -> _Read:
+    *,
+    progress: Progress = unseen,
+    journal: Journal | None = None,
+) -> Prepared:
+    """Redact and screen cards, and leave out what is there twice.
+
+    Raises RedactionFailed when a text could not be read through.
+    """
+    key = _key(organisation_id)
     entries: dict[str, Entry] = {}
     seen: set[str] = set()
     duplicates: list[str] = []
@@ -248,7 +279,7 @@ def _redact(
         else:
             entries[entry.key] = entry
             seen.add(entry.digest)
-    return _Read(tuple(entries.values()), tuple(duplicates), tuple(sorted(ignored)))
+    return Prepared(tuple(entries.values()), tuple(duplicates), tuple(sorted(ignored)))
 
 
 def _key(organisation_id: UUID) -> bytes:
@@ -269,11 +300,10 @@ def _journalled(card: Card, redactor: Redacts, key: bytes, journal: Journal | No
         return _entry(card, redactor, key)
     # Keyed, since the journal outlives a crash and a plain digest of a name could be guessed.
     place = hashlib.blake2b(repr(card).encode(), key=key, digest_size=32).digest()
-    fields = journal.entry(place)
-    if fields is not None:
-        return Entry(**fields)
+    if (kept := journal.entry(place)) is not None:
+        return Entry(**kept)
     entry = _entry(card, redactor, key)
-    journal.keep_entry(place, {name: getattr(entry, name) for name in _REDACTED})
+    journal.keep_entry(place, fields(entry))
     return entry
 
 

@@ -183,6 +183,46 @@ class VersionEvent(Tenant):
         return f"{self.playbook} {self.number} {self.act}"
 
 
+class Upload(Tenant):
+    """A file on its way into a playbook: read and redacted, then a draft when somebody says so.
+
+    It holds entries as they would be stored, never as they were written, and how far it has got.
+    """
+
+    class State(models.TextChoices):
+        READING = "reading", _("is being read")
+        READ = "read", _("read, nothing is stored yet")
+        STORING = "storing", _("is being stored")
+        STORED = "stored", _("stored as a draft")
+        FAILED = "failed", _("failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    playbook = models.CharField(_("playbook"), max_length=160)
+    file = models.CharField(_("file"), max_length=200)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.READING)
+    stage = models.CharField(_("stage"), max_length=40, blank=True)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    total = models.PositiveIntegerField(_("of"), default=0)
+    entries = models.JSONField(_("entries"), default=list)
+    duplicates = models.JSONField(_("twice in it"), default=list)
+    ignored_tags = models.JSONField(_("unknown tags"), default=list)
+    version = models.ForeignKey(
+        PlaybookVersion, models.SET_NULL, null=True, related_name="+", verbose_name=_("version")
+    )
+    error = models.TextField(_("error"), blank=True)
+    by = models.CharField(_("by"), max_length=150, blank=True)
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+    heard_at = models.DateTimeField(_("last heard of"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("upload")
+        verbose_name_plural = _("uploads")
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.file} → {self.playbook}"
+
+
 class Entry(Tenant):
     """One card as its author wrote it, redacted."""
 

@@ -48,30 +48,47 @@ class Card:
     ignored: tuple[str, ...] = field(default=(), compare=False)
 
 
+Reader = Callable[[bytes], Iterator[Card]]
+
+
 def read(path: Path) -> list[Card]:
-    """All cards of a file, in its order; its name's ending says what it is.
+    """All cards of a file, in its order; its name's ending says what it is, as for `parse`."""
+    _reader(path.name)
+    try:
+        raw = path.read_bytes()
+    except OSError as exc:
+        raise SourceUnreadable(f"{path.name} is not readable") from exc
+    return parse(path.name, raw)
+
+
+def parse(name: str, raw: bytes) -> list[Card]:
+    """All cards of a file's bytes, in their order.
 
     `.jsonl`, `.csv`, `.md`, `.docx` and `.pdf`, each also with `.gz` after it. Raises
     SourceUnreadable, naming the line, when the file cannot be read whole.
     """
-    endings = [ending.lower() for ending in path.suffixes]
-    packed = endings[-1:] == [".gz"]
-    kind = endings[-2 if packed else -1] if len(endings) > packed else ""
-    reader = READERS.get(kind)
-    if reader is None:
-        raise SourceUnreadable(f"{path.name}: one of {', '.join(READERS)} is needed")
+    reader, packed = _reader(name)
     try:
-        raw = path.read_bytes()
         content = gzip.decompress(raw) if packed else raw
-    except (OSError, EOFError, gzip.BadGzipFile) as exc:
-        raise SourceUnreadable(f"{path.name} is not readable") from exc
+    except (EOFError, gzip.BadGzipFile) as exc:
+        raise SourceUnreadable(f"{name} is not readable") from exc
     try:
         cards = list(reader(content))
     except SourceUnreadable as exc:
-        raise SourceUnreadable(f"{path.name}: {exc}") from exc
+        raise SourceUnreadable(f"{name}: {exc}") from exc
     if not cards:
-        raise SourceUnreadable(f"{path.name} holds no entry")
+        raise SourceUnreadable(f"{name} holds no entry")
     return cards
+
+
+def _reader(name: str) -> tuple[Reader, bool]:
+    """What reads a file of this name, and whether it is packed."""
+    endings = [ending.lower() for ending in Path(name).suffixes]
+    packed = endings[-1:] == [".gz"]
+    kind = endings[-2 if packed else -1] if len(endings) > packed else ""
+    if kind not in READERS:
+        raise SourceUnreadable(f"{name}: one of {', '.join(READERS)} is needed")
+    return READERS[kind], packed
 
 
 def _decoded(raw: bytes) -> str:
@@ -183,7 +200,7 @@ def _labels(lines: Sequence[str]) -> tuple[dict[str, str], str]:
     return labels, "\n".join(rest).strip()
 
 
-READERS: Mapping[str, Callable[[bytes], Iterator[Card]]] = {
+READERS: Mapping[str, Reader] = {
     ".jsonl": _json_lines,
     ".csv": _csv,
     ".md": _markdown,

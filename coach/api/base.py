@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from rest_framework import exceptions, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -57,9 +57,10 @@ def read_notice(notice_id: int | None) -> Notice | None:
     return notice
 
 
-def hub_of(request: Request) -> Hub:
+def hub_of(request: Request | HttpRequest) -> Hub:
     """This worker's hub; only the ASGI application has one."""
-    scope: dict[str, Any] = getattr(request._request, "scope", {})
+    plain = request._request if isinstance(request, Request) else request
+    scope: dict[str, Any] = getattr(plain, "scope", {})
     hub = scope.get("state", {}).get("hub")
     if hub is None:
         raise Unavailable("This process serves no live sessions.")

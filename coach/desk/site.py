@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.sites import UnfoldAdminSite
 
 from coach import tenancy
+from coach.desk import evidence, playbooks
 from coach.desk.door import door
 from coach.desk.second_factor import ask, is_fresh
 from consent import audit
@@ -35,7 +36,7 @@ class Desk(UnfoldAdminSite):
 
     def get_urls(self) -> list[URLPattern]:
         own = [path("door/", self.admin_view(door), name="door")]
-        return own + list(super().get_urls())
+        return own + playbooks.urls() + evidence.urls() + list(super().get_urls())
 
     def admin_view(
         self, view: Callable[..., HttpResponseBase], cacheable: bool = False

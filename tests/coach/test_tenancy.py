@@ -43,6 +43,7 @@ from rag.models import (
     Playbook,
     PlaybookVersion,
     Term,
+    Upload,
     Vector,
     VersionEvent,
 )
@@ -122,6 +123,7 @@ def fill(user) -> uuid.UUID:
         VersionEvent.objects.create(
             organisation_id=key, version_id=version.id, playbook="p", number=1, act="imported"
         )
+        Upload.objects.create(organisation_id=key, playbook="p", file="f")
         entry = Entry.objects.create(organisation_id=key, version=version, key="k", body="b")
         of = {"organisation_id": key, "version": version}
         Passage.objects.create(entry=entry, number=0, ordinal=0, text="t", **of)
