@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "coach.gateway",
     "coach.reports",
     "coach.lexicons",
+    "coach.cadence",
     "consent",
     "rag",
     "safety",
