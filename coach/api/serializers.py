@@ -1,7 +1,7 @@
 """The shapes of the REST interface."""
 
-import unicodedata
 from typing import Any
+from unicodedata import category
 
 from rest_framework import serializers
 
@@ -19,11 +19,11 @@ from safety.text import clean
 
 
 class SpeechField(serializers.CharField):
-    """Text people wrote: cleaned before its length is counted, and never half a character."""
+    """Text people wrote: cleaned before its length is counted, no NUL and no half character."""
 
     def to_internal_value(self, data: Any) -> str:
-        if isinstance(data, str) and any(unicodedata.category(c) == "Cs" for c in data):
-            raise serializers.ValidationError("This holds half a character.")
+        if isinstance(data, str) and any(c == "\0" or category(c) == "Cs" for c in data):
+            raise serializers.ValidationError("This holds NUL or half a character.")
         return clean(super().to_internal_value(data)).strip()
 
 

@@ -7,6 +7,7 @@ import ctypes
 import gc
 import os
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,9 +21,11 @@ log = structlog.get_logger(__name__)
 
 # The limit on roads finds itself: it shrinks while roads take too long of our own time, and grows
 # by one in the time that as many roads take (additive increase, multiplicative decrease: Chiu and
-# Jain, Computer Networks 1989).
-FEWEST, SHRINK, SHRINK_EVERY_S = 4, 0.9, 0.1
-LAG_EVERY_S, LAG_MS, LAG_DECAY = 0.05, 250.0, 0.8
+# Jain, Computer Networks 1989). Where nothing was slow for a while it comes back by itself.
+FEWEST, SHRINK, SHRINK_EVERY_S = 8, 0.9, 0.1
+GROW, CALM_S = 1.25, 2.0
+# One late timer is a neighbour's doing or a collection of garbage; several in a row are ours.
+LAG_EVERY_S, LAG_MS, LAG_IN_A_ROW = 0.05, 250.0, 3
 RETRY_MS = 1000
 # Coming in costs half a dozen statements; of a restarted server's clients so many do it at once.
 ARRIVING, ARRIVING_S = 8, 3.0
@@ -50,13 +53,18 @@ class Admission:
     ) -> None:
         self.limit = float(most)
         self.roads = 0
-        self.lag_ms = 0.0
+        self._lags_ms = deque([0.0], maxlen=LAG_IN_A_ROW)
         self.memory = 0.0
         self._most, self._slow_ms = most, slow_ms
         self._waiting, self._waiting_most = waiting, waiting_most
         self._memory_bytes, self._shed = memory_bytes or memory_limit(), shed
         self._shrunk = self._shed_at = float("-inf")
         self._doors = asyncio.Semaphore(ARRIVING)
+
+    @property
+    def lag_ms(self) -> float:
+        """By how much the loop was late at the very least, the last few times."""
+        return min(self._lags_ms)
 
     @property
     def overload(self) -> str:
@@ -124,9 +132,11 @@ class Admission:
             due = time.monotonic() + LAG_EVERY_S
             await asyncio.sleep(LAG_EVERY_S)
             now = time.monotonic()
-            self.lag_ms = max((now - due) * 1000, self.lag_ms * LAG_DECAY)
+            self._lags_ms.append((now - due) * 1000)
             if now - looked >= 1.0:
                 looked = now
+                if now - self._shrunk > CALM_S:
+                    self.limit = min(float(self._most), self.limit * GROW)
                 self.look(resident_bytes() / self._memory_bytes)
 
     def look(self, memory: float) -> None:

@@ -142,6 +142,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
             key = frame.client_msg_id if isinstance(frame, Say) else None
             if not self._within_rate(frame):
                 metrics.FRAMES_REFUSED.labels("rate").inc()
+                # Nothing is read from them meanwhile, so that a flood costs whoever sends it.
+                await asyncio.sleep(1 / PER_S)
                 raise FrameError("rate_limited", "Too many frames; slow down.", key)
             await self._handle(frame, delivery)
         except FrameError as exc:

@@ -98,9 +98,21 @@ class Timers:
 
     async def _timed_rooms(self) -> dict[UUID, Room]:
         """The rooms somebody is in here, open, with a rule that goes by time."""
+        sessions = list({reader.session for reader in self._hub.readers})
+        if not sessions:
+            return {}
+        versions = dict(
+            await self._hub.engines.database.fetch(
+                "SELECT id, roster_version FROM coach_session WHERE id = ANY(%s)",
+                [sessions],
+                timeout_s=READ_S,
+            )
+        )
         rooms = {}
-        for session in {reader.session for reader in self._hub.readers}:
-            room = await self._hub.room(session)
+        for session in sessions:
+            known = self._hub.known_room(session)
+            stale = known is not None and known.roster_version != versions.get(session)
+            room = await self._hub.room(session, fresh=stale)
             if (
                 room is not None
                 and room.status == "open"
