@@ -35,6 +35,7 @@ class Turn:
     client_msg_id: str
     sent_at: float
     done: asyncio.Future[dict[str, Any]]
+    text: str = field(default="", repr=False)
     utterance: str = ""
     first_ms: float | None = None
     total_ms: float | None = None
@@ -63,6 +64,11 @@ class LiveClient:
         self._by_utterance: dict[str, Turn] = {}
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether frames can still come; False as soon as the line was seen to be cut."""
+        return self._reader is not None and not self._reader.done()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -113,7 +119,7 @@ class LiveClient:
         """Send an utterance; await the turn's `done` for its terminal frame."""
         key = client_msg_id or str(uuid.uuid4())
         turn = self.turns.get(key) or Turn(
-            key, time.perf_counter(), asyncio.get_running_loop().create_future()
+            key, time.perf_counter(), asyncio.get_running_loop().create_future(), text
         )
         self.turns[key] = turn
         await self.send({"type": "utterance", "client_msg_id": key, "text": text})
