@@ -24,12 +24,15 @@ BROKEN = (OSError, EOFError, TimeoutError, websockets.WebSocketException)
 
 
 class Cutter:
-    """A way to a server that breaks after so many bytes, in the middle of whatever they are."""
+    """A way to a server that breaks after so many bytes, in the middle of whatever they are.
 
-    def __init__(self, upstream: Callable[[], int]) -> None:
-        self._upstream = upstream
+    Each connection asks anew to which port it leads and how many bytes it has (None: all).
+    """
+
+    def __init__(self, upstream: Callable[[], int], budget: Callable[[], int | None]) -> None:
+        self._upstream, self._budget = upstream, budget
         self._server: asyncio.Server | None = None
-        self._budgets: list[int] = []
+        self._open: set[asyncio.StreamWriter] = set()
         self.cuts = 0
 
     async def open(self) -> int:
@@ -39,13 +42,22 @@ class Cutter:
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
-
-    def cut_next_after(self, count: int) -> None:
-        """The next connection breaks after `count` bytes from the server."""
-        self._budgets.append(count)
+        while self._open:
+            for writer in self._open:
+                writer.transport.abort()
+            await asyncio.sleep(0.01)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        budget = self._budgets.pop(0) if self._budgets else None
+        budget = self._budget()
+        self._open.add(writer)
+        try:
+            await self._join(reader, writer, budget)
+        finally:
+            self._open.discard(writer)
+
+    async def _join(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, budget: int | None
+    ) -> None:
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream())
         except OSError:
@@ -90,16 +102,21 @@ class Witness:
     client: LiveClient = field(init=False)
     cutter: Cutter = field(init=False)
     upstream: int = 0
+    bytes_most: int | None = None
     _done: bool = False
 
     async def start(self) -> None:
-        self.cutter = Cutter(lambda: self.upstream)
+        self.cutter = Cutter(lambda: self.upstream, self._budget)
         port = await self.cutter.open()
         self.client = LiveClient(f"ws://127.0.0.1:{port}", self.ticket)
         await self._come_back()
 
     async def talk(self, go_on: Callable[[], bool], *, bytes_most: int | None) -> None:
-        """Say something every so often; come back and say again what was not acknowledged."""
+        """Say something every so often; come back and say again what was not acknowledged.
+
+        While they talk each of their lines is cut after `bytes_most` bytes at the latest.
+        """
+        self.bytes_most = bytes_most
         while go_on():
             try:
                 await self.client.say(self.rng.choice(WORDS))
@@ -108,9 +125,8 @@ class Witness:
                     raise EOFError
             except BROKEN:
                 await self.client.abort()
-                if bytes_most is not None:
-                    self.cutter.cut_next_after(self.rng.randint(1, bytes_most))
                 await self._come_back()
+        self.bytes_most = None
 
     async def settle(self, *, timeout_s: float = 60.0) -> None:
         """Whole again: a line that holds, every word acknowledged and answered."""
@@ -131,6 +147,9 @@ class Witness:
         with contextlib.suppress(*BROKEN):
             await self.client.close()
         await self.cutter.close()
+
+    def _budget(self) -> int | None:
+        return None if self.bytes_most is None else self.rng.randint(1, self.bytes_most)
 
     def _unanswered(self) -> list[Turn]:
         return [turn for turn in self.client.turns.values() if not turn.done.done()]

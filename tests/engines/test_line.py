@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import time
+from contextlib import asynccontextmanager
 
 import pytest
 from django.conf import settings
@@ -20,8 +21,10 @@ from tests.people import EVERYTHING
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(3600)]
 FULL = os.environ.get("PROOFS") == "full"
-CUTS, KILLED_SHARE, PEOPLE = (1000 if FULL else 60), 0.2, 12
+CUTS, KILLED_SHARE, PEOPLE = (1000 if FULL else 40), 0.2, 8
 ROUNDS = 5 if FULL else 1
+# Of what comes down one line before it is cut at the latest: some ten utterances.
+BYTES = 12_000
 
 
 @pytest.fixture
@@ -41,78 +44,79 @@ def pair(demo):
             worker.stop()
 
 
+@asynccontextmanager
 async def people_in(room, workers, **how):
     people = [
         Witness(workers, await room.ticket(f"Person{n}", EVERYTHING), random.Random(n), **how)
         for n in range(PEOPLE)
     ]
-    for person in people:
-        await person.start()
-    return people
+    try:
+        for person in people:
+            await person.start()
+        yield people
+    finally:
+        for person in people:
+            await person.close()
 
 
 async def test_a_thousand_cuts_lose_double_and_reorder_nothing(open_room, pair):
     workers, begin = pair
     room = await open_room(workers[0])
-    people = await people_in(room, workers)
-    killed = 0
+    async with people_in(room, workers) as people:
+        killed = turn = 0
 
-    def cuts() -> int:
-        return killed + sum(person.cutter.cuts for person in people)
+        def cuts() -> int:
+            return killed + sum(person.cutter.cuts for person in people)
 
-    talking = [
-        asyncio.create_task(p.talk(lambda: cuts() < CUTS, bytes_most=12_000)) for p in people
-    ]
-    for person in people:
-        await person.client.abort()
-    turn = 0
-    while cuts() < CUTS:
-        await asyncio.sleep(0.2)
-        if killed < KILLED_SHARE * cuts():
-            number, turn = turn % 2, turn + 1
-            victim = workers[number]
-            killed += sum(p.upstream == victim.port and p.client.connected for p in people)
-            victim.kill()
-            workers[number] = await asyncio.to_thread(begin, number)
-    await asyncio.gather(*talking)
-    for person in people:
-        await person.settle()
-    found = await asyncio.to_thread(compare, room.session, people)
-    print(f"\ncuts {cuts()}, by kill -9 {killed} ({turn} kills): {found}")
+        talking = [
+            asyncio.create_task(p.talk(lambda: cuts() < CUTS, bytes_most=BYTES)) for p in people
+        ]
+        for person in people:
+            await person.client.abort()
+        while cuts() < CUTS:
+            await asyncio.sleep(0.2)
+            if killed < KILLED_SHARE * cuts():
+                number, turn = turn % 2, turn + 1
+                victim = workers[number]
+                killed += sum(p.upstream == victim.port and p.client.connected for p in people)
+                victim.kill()
+                workers[number] = await asyncio.to_thread(begin, number)
+                print(f"{cuts()} cuts, {killed} by kill -9", flush=True)
+        await asyncio.gather(*talking)
+        for person in people:
+            await person.settle()
+        found = await asyncio.to_thread(compare, room.session, people)
+    print(f"{cuts()} cuts, {killed} of them by {turn} times kill -9: {found}")
     assert (found["lost"], found["doubled"], found["reordered"], found["unanswered"]) == (0,) * 4
-    assert found["events"] > 3 * found["said"] > 0
-    for person in people:
-        await person.close()
+    assert found["events"] > 2 * found["said"] > 0
 
 
 async def test_a_rolling_restart_loses_nothing_and_hardly_anybody_waits(open_room, pair):
     workers, begin = pair
     room = await open_room(workers[0])
-    people = await people_in(room, workers, every_s=1.0)
-    over = False
-    talking = [asyncio.create_task(p.talk(lambda: not over, bytes_most=None)) for p in people]
-    slowest = 0.0
-    for number in [0, 1] * ROUNDS:
+    async with people_in(room, workers, every_s=1.0) as people:
+        over = False
+        talking = [asyncio.create_task(p.talk(lambda: not over, bytes_most=None)) for p in people]
+        slowest = 0.0
+        for number in [0, 1] * ROUNDS:
+            await asyncio.sleep(2)
+            # As an orchestrator does it: the new one is ready before the old one is told to go.
+            old, workers[number] = workers[number], await asyncio.to_thread(begin, number)
+            began = time.monotonic()
+            old.process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(old.process.wait, 30)
+            slowest = max(slowest, time.monotonic() - began)
         await asyncio.sleep(2)
-        # As an orchestrator does it: the new one is ready before the old one is told to go.
-        old, workers[number] = workers[number], await asyncio.to_thread(begin, number)
-        began = time.monotonic()
-        old.process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(old.process.wait, 30)
-        slowest = max(slowest, time.monotonic() - began)
-    await asyncio.sleep(2)
-    over = True
-    await asyncio.gather(*talking)
-    for person in people:
-        await person.settle()
-    found = await asyncio.to_thread(compare, room.session, people)
-    ends = [t.terminals[0] for p in people for t in p.client.turns.values()]
+        over = True
+        await asyncio.gather(*talking)
+        for person in people:
+            await person.settle()
+        found = await asyncio.to_thread(compare, room.session, people)
+        ends = [t.terminals[0] for p in people for t in p.client.turns.values()]
     failed = sum(frame["type"] == "error" for frame in ends)
     print(
-        f"\nrestarts {2 * ROUNDS}, slowest {slowest:.1f} s, failed {failed} of {len(ends)}: {found}"
+        f"{2 * ROUNDS} restarts, slowest {slowest:.1f} s, failed {failed} of {len(ends)}: {found}"
     )
     assert (found["lost"], found["doubled"], found["reordered"], found["unanswered"]) == (0,) * 4
     assert failed <= 0.001 * len(ends)
     assert slowest < 10
-    for person in people:
-        await person.close()
