@@ -69,6 +69,7 @@ class LiveClient:
         self.events: list[dict[str, Any]] = []
         self.passing: list[dict[str, Any]] = []
         self.turns: dict[str, Turn] = {}
+        self.taken_at: dict[int, float] = {}
         self.gaps = 0
         self.repeats: list[dict[str, Any]] = []
         self.resyncs = 0
@@ -176,6 +177,7 @@ class LiveClient:
                 return
             self.last_seq = frame["seq"]
             self.events.append(frame)
+            self.taken_at[frame["seq"]] = now
         elif kind == "resync":
             self.resyncs += 1
             self.epoch, self.last_seq = frame["epoch"], frame["seq"]

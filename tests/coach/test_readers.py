@@ -11,6 +11,7 @@ import time
 import urllib.request
 import uuid
 from pathlib import Path
+from typing import Any
 
 import websockets
 
@@ -77,10 +78,11 @@ async def test_who_stops_reading_costs_little_is_closed_and_can_resume(room, rea
 
 def nonsense(rng: random.Random) -> str | bytes:
     """A frame as somebody would send it who wishes us ill."""
-    kind = rng.choice([*READERS, "teleport", None, 7, {}])
+    kind: Any = rng.choice([*READERS, "teleport", None, 7, {}])
     fields = ["client_msg_id", "text", "epoch", "last_seq", "nudge", "verdict", "action", "mode",
               "phase", "verbosity", "snooze_minutes", "member", "passage"]  # fmt: skip
-    values = [None, True, -1, 2**70, 1e308, "", "x", "\u202e", "\x00", "\ud800", [], {}, [[[[]]]],
+    values: list[Any] = [
+              None, True, -1, 2**70, 1e308, "", "x", "\u202e", "\x00", "\ud800", [], {}, [[[[]]]],
               str(uuid.uuid4()), "a" * rng.randint(1, 5000), "auto", "kill", "send"]  # fmt: skip
     frame = {"type": kind} | {
         rng.choice(fields): rng.choice(values) for _ in range(rng.randint(0, 6))

@@ -66,7 +66,7 @@ async def test_a_thousand_cuts_lose_double_and_reorder_nothing(open_room, pair):
         killed = turn = 0
 
         def cuts() -> int:
-            return killed + sum(person.cutter.cuts for person in people)
+            return killed + sum(int(person.cutter.cuts) for person in people)
 
         talking = [
             asyncio.create_task(p.talk(lambda: cuts() < CUTS, bytes_most=BYTES)) for p in people
