@@ -11,6 +11,7 @@ from django.db import connection, models
 from django.db.models import Q
 from django.utils import timezone
 
+from coach.cadence.models import Firing, TriggerRule
 from coach.gateway.models import (
     Budget,
     KeptDraft,
@@ -172,6 +173,10 @@ KEPT = (
         erase=lambda member: Pace.objects.filter(member=member).delete(),
     ),
     Kept(
+        Firing, "when a rule spoke to them", Purposes.COACHING,
+        erase=lambda member: Firing.objects.filter(member=member).delete(),
+    ),
+    Kept(
         AccessToken, "digests of their tokens", "until they expire",
         erase=lambda member: member.tokens.all().delete(),
     ),
@@ -209,6 +214,7 @@ IMPERSONAL = {
     Trial: "settings",
     Switch: "settings",
     Budget: "settings",
+    TriggerRule: "settings",
     Spend: "sums for each organisation, day and session",
     Organisation: "a legal person",
     Staff: "log-ins, which an administrator adds and removes",
