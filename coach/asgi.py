@@ -22,6 +22,7 @@ from coach.live.consumers import SessionConsumer
 from coach.live.hub import Hub
 from coach.live.origin import BearerOrOrigin
 from coach.ops.notary import Notary
+from coach.ops.tracing import tracing
 
 consumer: Any = SessionConsumer.as_asgi()
 routes: Any = [path("ws/sessions/<uuid:session>/", consumer)]
@@ -49,7 +50,7 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Open the engines before the first request; finish what runs before the last goodbye."""
     await receive()
     try:
-        async with open_engines() as engines:
+        async with tracing(), open_engines() as engines:
             hub = Hub(engines)
             hub.start()
             notary = asyncio.create_task(Notary(engines.vault_database).keep())
