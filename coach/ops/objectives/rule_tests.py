@@ -1,0 +1,122 @@
+"""Tests of the rules for `promtool`: each alert fires when it must, and not when it need not."""
+
+from typing import Any
+
+from coach.ops.metrics import MS
+from coach.ops.objectives import rules
+from coach.ops.objectives.reading import (
+    Level,
+    Objective,
+    Objectives,
+    Selector,
+    Share,
+    Within,
+)
+
+MINUTES = 150
+A_MINUTE = 1000
+Series = dict[str, str]
+
+# So many requests refused for coming too fast, beside the usual ones, alarm nobody.
+STORM = [
+    {"series": f'sidecoach_http_ms_count{{status="{status}",view="session-join"}}',
+     "values": f"0+{n}x{MINUTES}"}
+    for status, n in (("429", 100 * A_MINUTE), ("200", A_MINUTE))
+] + [
+    {"series": f'sidecoach_frames_refused_total{{code="{code}"}}',
+     "values": f"0+{100 * A_MINUTE}x{MINUTES}"}
+    for code in ("rate", "pace")
+] + [
+    {"series": 'sidecoach_utterances_total{outcome="nudge.done"}',
+     "values": f"0+{A_MINUTE}x{MINUTES}"}
+]  # fmt: skip
+
+
+def rule_tests(told: Objectives, *, rule_file: str) -> dict[str, Any]:
+    """The test file: for each alert a bad and a good two hours, and for all of them a storm."""
+    tests = [test for each in told.all for test in _of(told, each)]
+    every = [alert["alert"] for each in told.all for alert in rules.alerts(told, each)]
+    tests.append(
+        {
+            "name": "a storm of 429s alarms nobody",
+            "interval": "1m",
+            "input_series": STORM,
+            "alert_rule_test": [_expected(name, None) for name in every],
+        }
+    )
+    return {"rule_files": [rule_file], "evaluation_interval": "1m", "tests": tests}
+
+
+def _of(told: Objectives, objective: Objective) -> list[dict[str, Any]]:
+    found = []
+    for alert in rules.alerts(told, objective):
+        for fires in (True, False):
+            share = _share(told, objective, alert, fires=fires)
+            found.append(
+                {
+                    "name": f"{alert['alert']} {'fires' if fires else 'is silent'}",
+                    "interval": "1m",
+                    "input_series": _series(objective, share),
+                    "alert_rule_test": [
+                        _expected(alert["alert"], _instance(objective, alert) if fires else None)
+                    ],
+                }
+            )
+    return found
+
+
+def _expected(name: str, instance: dict[str, Any] | None) -> dict[str, Any]:
+    at = {"eval_time": f"{MINUTES}m", "alertname": name}
+    return at | {"exp_alerts": [instance] if instance else []}
+
+
+def _instance(objective: Objective, alert: rules.Rule) -> dict[str, Any]:
+    labels = {**alert["labels"], "objective": objective.name}
+    if isinstance(objective.measure, Level):
+        labels |= dict.fromkeys(objective.measure.by, "x")
+    return {"exp_labels": labels, "exp_annotations": alert["annotations"]}
+
+
+def _share(told: Objectives, objective: Objective, alert: rules.Rule, *, fires: bool) -> float:
+    """A bad share, or a level, clearly beyond the alert's bound or clearly within it."""
+    measure, name = objective.measure, alert["alert"]
+    thresholds = {objective.alert_name(each): each.bound for each in objective.alerts}
+    burns = {f"{objective.camel}Burning{b.name}": b.factor for b in told.burns}
+    if isinstance(measure, Level):
+        bound = thresholds[name]
+        return bound * 1.5 + 1 if fires else bound * 0.5
+    if name in burns:
+        bound = burns[name] * objective.budget
+    elif name in thresholds and isinstance(measure, Share):
+        bound = thresholds[name]
+    else:
+        # A quantile lies beyond a bound when more than the budget do; so does a budget that is gone.
+        bound = objective.budget
+    return bound + (1 - bound) / 2 if fires else bound / 2
+
+
+def _series(objective: Objective, share: float) -> list[Series]:
+    match objective.measure:
+        case Level(gauge=gauge, by=by):
+            named = Selector(gauge.metric, tuple((label, "=", "x") for label in by))
+            return [{"series": str(named), "values": f"{share:g}x{MINUTES}"}]
+        case Share(bad_example=bad, good_example=good):
+            return [_counter(str(bad), share), _counter(str(good), 1 - share)]
+        case Within(histogram=histogram):
+            return _histogram(histogram, share)
+
+
+def _histogram(histogram: Selector, slow: float) -> list[Series]:
+    """Quick events of a millisecond, and slow ones of as long as the last bucket."""
+    last = f"{MS[-1]}.0"
+    found = []
+    for bound in [*(f"{ms}.0" for ms in MS), "+Inf"]:
+        labels = histogram.labels(f'le="{bound}"')
+        share = 1.0 if bound in (last, "+Inf") else 1 - slow
+        found.append(_counter(f"{histogram.metric}_bucket{labels}", share))
+    found.append(_counter(f"{histogram.metric}_count{histogram.labels()}", 1.0))
+    return found
+
+
+def _counter(series: str, share: float) -> Series:
+    return {"series": series, "values": f"0+{share * A_MINUTE:g}x{MINUTES}"}
