@@ -21,6 +21,7 @@ from coach.engines import open_engines
 from coach.live.consumers import SessionConsumer
 from coach.live.hub import Hub
 from coach.live.origin import BearerOrOrigin
+from coach.ops.beat import Beat
 from coach.ops.notary import Notary
 from coach.ops.tracing import tracing
 
@@ -53,12 +54,17 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
         async with tracing(), open_engines() as engines:
             hub = Hub(engines)
             hub.start()
-            notary = asyncio.create_task(Notary(engines.vault_database).keep())
-            scope["state"]["hub"] = hub
+            beat = Beat(engines.database)
+            beside = [
+                asyncio.create_task(Notary(engines.vault_database).keep()),
+                asyncio.create_task(beat.keep()),
+            ]
+            scope["state"] |= {"hub": hub, "beat": beat}
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await hub.drain()
-            notary.cancel()
+            for task in beside:
+                task.cancel()
     except Exception as exc:
         await send({"type": "lifespan.startup.failed", "message": f"{type(exc).__name__}: {exc}"})
         raise

@@ -34,7 +34,13 @@ class Desk(UnfoldAdminSite):
         return redirect(f"{reverse(step)}?{wanted}")
 
     def get_urls(self) -> list[URLPattern]:
-        own = [path("door/", self.admin_view(door), name="door")]
+        # It reads models, which are not there yet when the site is made.
+        from coach.desk.objectives import board
+
+        own = [
+            path("door/", self.admin_view(door), name="door"),
+            path("objectives/", self.admin_view(board), name="objectives"),
+        ]
         return own + list(super().get_urls())
 
     def admin_view(

@@ -32,5 +32,5 @@ def _registry() -> CollectorRegistry:
     if FOLDER not in os.environ:
         return REGISTRY
     together = CollectorRegistry()
-    MultiProcessCollector(together)
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # it ships no types
     return together

@@ -46,9 +46,7 @@ MODEL_CALLS = Counter(
 MODEL_TOKENS = Counter("sidecoach_model_tokens", "Tokens by route", ["route", "direction"])
 MODEL_COST = Counter("sidecoach_model_cost", "Cost of calls in currency units", ["route", "tenant"])
 DRAFTS = Counter("sidecoach_drafts", "Drafts asked for, by the first choice or above it", ["of"])
-SHAPES = Counter(
-    "sidecoach_draft_shapes", "Drafts by whether they keep their schema", ["shape"]
-)
+SHAPES = Counter("sidecoach_draft_shapes", "Drafts by whether they keep their schema", ["shape"])
 ESCALATIONS = Counter(
     "sidecoach_model_escalations", "Unsure drafts that a heavier route was to write", ["end"]
 )

@@ -7,7 +7,6 @@ import urllib.error
 import urllib.request
 
 import pytest
-from django.conf import settings
 
 from coach.live import server
 from coach.live.client import LiveClient

@@ -35,9 +35,7 @@ def quantile_ms(objective: Objective, window: str, *, least_events: int) -> str:
     measure = objective.measure
     assert isinstance(measure, Within)
     buckets = f"{measure.histogram.metric}_bucket{measure.histogram.labels()}"
-    quantile = (
-        f"histogram_quantile({objective.target}, sum by (le) (rate({buckets}[{window}])))"
-    )
+    quantile = f"histogram_quantile({objective.target}, sum by (le) (rate({buckets}[{window}])))"
     least = round(least_events / seconds(window), 9)
     return f"{quantile} and on() ({_sum([count_of(measure.histogram)], window)} > {least:.9f})"
 

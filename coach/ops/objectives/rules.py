@@ -86,7 +86,10 @@ def _burning(objective: Objective, burn: Burn) -> Rule:
 
 
 def _budget_low(told: Objectives, objective: Objective) -> Rule:
-    left, alert = promql.recorded("budget_left", f"{told.window_days}d", objective), told.budget_left
+    left, alert = (
+        promql.recorded("budget_left", f"{told.window_days}d", objective),
+        told.budget_left,
+    )
     says = f"less than {100 * alert.bound:g} % of {told.window_days} days' error budget is left"
     return _alert(
         objective, f"{objective.camel}BudgetLow", f"{left} < {alert.bound}", alert.severity,
