@@ -9,7 +9,7 @@ from coach.rooms import retention
 
 BUDGETS = """
 SELECT o.slug, b.period, max(coalesce(s.micros, 0) / nullif(b.most, 0)::float)
-FROM coach_organisation o, LATERAL (
+FROM coach_organisation o CROSS JOIN LATERAL (
     SELECT 'day' AS period, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS key,
            per_day * 1000000 AS most FROM gateway_budget WHERE organisation_id = o.id
     UNION ALL

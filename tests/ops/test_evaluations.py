@@ -71,9 +71,9 @@ async def test_what_rests_on_nothing_is_found_out(real_server, demo):
     (one,) = await ask_all(rows, real_server.ws, demo.token)
     invented = {"passage": one.frame["citations"][0]["passage"], "quote": "never written"}
     frames = [
-        one.frame | {"citations": []},
-        one.frame | {"citations": [invented]},
-        one.frame | {"text": "Dolphins sleep with half their brain awake. " * 8},
+        {**one.frame, "citations": []},
+        {**one.frame, "citations": [invented]},
+        {**one.frame, "text": "Dolphins sleep with half their brain awake. " * 8},
     ]
     report = await asyncio.to_thread(figures, [Answered({}, frame) for frame in frames])
     assert report["all"]["cited"] == pytest.approx(2 / 3, abs=0.001)

@@ -32,7 +32,11 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         off = []
         for model in known:
-            row = {"name": model.name, "licence": model.licence, "sha256": model.sha256}
+            row: dict[str, Any] = {
+                "name": model.name,
+                "licence": model.licence,
+                "sha256": model.sha256,
+            }
             try:
                 if job == "fetch":
                     token = os.environ.get("WEIGHTS_TOKEN", "")
