@@ -7,6 +7,7 @@ from django.db import connection
 
 from coach.gateway.costs import costs
 
+NO_QUANTILES = (None, None, None)
 STANDINGS = """
 WITH judged AS (
     SELECT DISTINCT ON (f.nudge_id, f.member_id) f.nudge_id, f.verdict
@@ -56,7 +57,8 @@ def standings(*, days: int) -> list[Standing]:
     found = []
     for slug, nudges, quantiles, first, playbook, accepted, judged in rows:
         cost = spent.get(slug)
-        p50, p95, p99 = (_rounded(value) for value in quantiles)
+        # Of nudges without a time there is no array of quantiles at all.
+        p50, p95, p99 = (_rounded(value) for value in quantiles or NO_QUANTILES)
         found.append(
             Standing(
                 slug, nudges, p50, p95, p99, _rounded(first), _rounded(playbook, 4),

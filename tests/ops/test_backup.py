@@ -16,32 +16,33 @@ from coach import embedded
 
 # Somebody joins, says what is theirs and takes a part of it back.
 LIVE = """
-from coach.demo.load import load
-from coach.models import Member
+import json, uuid
+from django.contrib.auth import get_user_model
+from coach.models import Organisation, Session
 from coach.rooms.joining import join
-from coach.rooms.rights import export_member
-from consent import choices
-import json, sys
-session = load().session
-joined = join(session.join_code, display_name="Ada", goal="finish the report",
-              consent={"coaching": ["utterance", "goal"], "quality": ["utterance"]})
+from consent import choices, notices
 from consent.registry import Purpose
-choices.withdraw(joined.member.id, Purpose.QUALITY)
-print(json.dumps({"member": str(joined.member.id)}))
+notices.seed()
+user = get_user_model().objects.create(username=uuid.uuid4().hex)
+organisation = Organisation.objects.create(slug=uuid.uuid4().hex[:12], name="Rowan")
+session = Session.objects.create(organisation=organisation, facilitator=user, title="T")
+member = join(session.join_code, display_name="Ada", goal="finish the report",
+              consent={"coaching": ["utterance", "goal"], "quality": ["utterance"]}).member
+choices.withdraw(member.id, Purpose.QUALITY)
+print(json.dumps({"member": str(member.id)}))
 """
 LOOK = """
+import json, sys
+from coach import tenancy
 from coach.models import Member, Session
 from coach.rooms.rights import export_member
-from coach import tenancy
-from consent.models import ConsentEvent
-import json, sys
+from consent.models import ConsentEvent, Record
 member = Member.objects.get(id=sys.argv[1])
 with tenancy.acting(tenancy.of([member.organisation_id], actor="test")):
-    exported = export_member(member)
-# It says when it was made, and each is a row in the audit.
-exported.pop("exported_at")
+    about = export_member(member)["about_you"]
 told = {"sessions": Session.objects.count(), "members": Member.objects.count(),
-        "events": ConsentEvent.objects.count(), "export": exported}
+        "events": ConsentEvent.objects.count(), "about": about,
+        "allowed": Record.objects.live().filter(subject=member.id).by_purpose()}
 print(json.dumps(told, default=str))
 """
 BEGIN = """
@@ -82,8 +83,12 @@ class Copy:
         return done.stderr if fails else done.stdout
 
 
+# A dozen processes, each of which begins with all of the application.
+pytestmark = pytest.mark.timeout(400)
+
+
 @pytest.fixture
-def copy(scratch: Path, embedder: Path) -> Iterator[Copy]:
+def copy(scratch: Path, database: None) -> Iterator[Copy]:
     made = Copy(scratch)
     made.drop()
     yield made

@@ -70,6 +70,16 @@ def test_how_an_organisation_fares_is_counted_from_its_rows(rowan):
     assert (one.cost, one.cost_per_thousand) == (0.006, 6.0)
 
 
+def test_an_organisation_whose_nudges_have_no_times_still_shows():
+    bare = tenant_with(totals=[], verdicts=[], micros=0)
+    with tenancy.acting(tenancy.of([bare.id], actor="test")):
+        session = Session.objects.get()
+        member = Member.objects.get()
+        Nudge.objects.create(session=session, member=member, text="n", source="playbook")
+        (one,) = standings(days=30)
+    assert (one.nudges, one.p95_ms, one.accepted_share) == (1, None, None)
+
+
 def test_the_summary_and_the_desk_show_the_same_numbers_to_each_their_own(rowan):
     request = RequestFactory().get("/metrics/summary")
     told = json.loads(health.metrics_summary(request).content)["organisations"]
