@@ -8,13 +8,26 @@ export LOG_JSON ?= 0
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run test check bench side-by-side test-engines triton browser format lock clean
+.PHONY: run test test-offline check bench objectives rules side-by-side test-engines triton browser format lock clean
 
 run: $(STAMP)
 	@$(BIN)/python manage.py serve
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# The same tests in a network namespace with nothing in it but loopback: what would fetch, fails.
+test-offline: $(STAMP)
+	unshare -n $$([ "$$(id -u)" = 0 ] || echo --map-current-user --keep-caps) \
+		$(BIN)/python tests/loopback.py $(BIN)/python -m pytest $(TESTS)
+
+# Rules, rule tests, dashboards and incident pages, from deploy/objectives.yaml.
+objectives: $(STAMP)
+	$(BIN)/python manage.py objectives
+
+rules: .engines/prometheus
+	promtool check rules deploy/prometheus/rules.yaml
+	promtool test rules deploy/prometheus/rules_test.yaml
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -31,7 +44,7 @@ side-by-side: $(STAMP)
 	$(BIN)/python tests/engines/install.py frameworks
 	.engines/frameworks/bin/python tests/engines/side_by_side.py
 
-test-engines: $(STAMP) .engines/redis .engines/chromium
+test-engines: $(STAMP) .engines/redis .engines/chromium .engines/prometheus
 	$(BIN)/python tests/engines/install.py triton
 	$(BIN)/python tests/engines/install.py vllm
 	$(BIN)/python -m pytest -m "engines or browser" --timeout 900
@@ -47,6 +60,12 @@ browser: $(STAMP) .engines/chromium
 .engines/redis:
 	@mkdir -p .engines
 	@command -v redis-server >/dev/null || (apt-get -q update && apt-get -q install -y redis-server)
+	@touch $@
+
+.engines/prometheus:
+	@mkdir -p .engines
+	@command -v promtool >/dev/null || (apt-get -q update && \
+		apt-get -q install -y --no-install-recommends prometheus)
 	@touch $@
 
 .engines/chromium:

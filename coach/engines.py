@@ -19,6 +19,7 @@ from coach.live.deadline import Deadline
 from coach.live.log import EventLog
 from coach.live.room import Room
 from coach.nudges.prompt import canary
+from coach.ops.heads import timed
 from consent import choices
 from consent.vault import Vault
 from rag.embedding import Encoder, model_directory
@@ -86,9 +87,6 @@ async def open_engines() -> AsyncIterator[Engines]:
             asyncio.to_thread(Redactor.load),
             asyncio.to_thread(classifiers.InProcess.load),
         )
-        readers: classifiers.Classifiers = signals
-        if settings.TRITON_URL:
-            readers = classifiers.behind_triton(settings.TRITON_URL, signals)
         ledger = PostgresLedger(database)
         kept = KeptDrafts(database, encoder, hours=settings.ENV.keep_drafts_hours)
         stack.push_async_callback(kept.close)
@@ -100,7 +98,7 @@ async def open_engines() -> AsyncIterator[Engines]:
             log=EventLog(database),
             vault=Vault(vault_database, choices.key_ring(), unavailable=(DatabaseError,)),
             redactor=redactor,
-            classifiers=readers,
+            classifiers=timed(signals, settings.TRITON_URL),
             retrieval=Retrieval(database, encoder, unavailable=(DatabaseError,)),
             gateway=gateway,
             ledger=ledger,

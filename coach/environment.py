@@ -40,6 +40,7 @@ class Environment(BaseSettings):
 
     redis_url: str = ""
     triton_url: str = Field("", description="host:port of Triton's gRPC; empty: in process")
+    triton_device: Literal["cpu", "gpu"] = Field("gpu", description="What Triton computes on")
     embedding_model: str = ""
     crisis_cards: Path | None = None
 
@@ -61,6 +62,8 @@ class Environment(BaseSettings):
     nudge_ms: int = Field(650, ge=50, le=5000, description="Without a clause by then: a passage")
     terminal_ms: int = Field(1300, ge=100, le=10000, description="Every road ends by then")
     store_raw_text: bool = Field(False, description="Never in production: keeps unredacted words")
+    otel_exporter_otlp_endpoint: str = Field("", description="Collector; empty: no traces")
+    metrics_token: SecretStr = Field(SecretStr(""), description="Bearer token of whoever scrapes")
     log_level: str = "INFO"
     log_json: bool = True
     language_code: str = "en"

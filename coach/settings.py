@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import django_stubs_ext
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError
 
@@ -78,6 +79,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "coach.ops.http.Timed",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "coach.ops.http.ContentPolicy",
@@ -221,6 +223,13 @@ UNFOLD = {
     "SITE_TITLE": "Sidecoach",
     "SITE_HEADER": "Sidecoach",
     "SITE_SYMBOL": "graphic_eq",
+    "SITE_DROPDOWN": [
+        {
+            "icon": "monitoring",
+            "title": _("Objectives"),
+            "link": reverse_lazy("admin:objectives"),
+        }
+    ],
     "COLORS": {
         "primary": {
             "50": "#eef6f3",

@@ -11,7 +11,6 @@ from django.urls import URLPattern, path, reverse
 from unfold.sites import UnfoldAdminSite
 
 from coach import tenancy
-from coach.desk import evidence, playbooks
 from coach.desk.door import door
 from coach.desk.second_factor import ask, is_fresh
 from consent import audit
@@ -35,7 +34,14 @@ class Desk(UnfoldAdminSite):
         return redirect(f"{reverse(step)}?{wanted}")
 
     def get_urls(self) -> list[URLPattern]:
-        own = [path("door/", self.admin_view(door), name="door")]
+        # It reads models, which are not there yet when the site is made.
+        from coach.desk import evidence, playbooks
+        from coach.desk.objectives import board
+
+        own = [
+            path("door/", self.admin_view(door), name="door"),
+            path("objectives/", self.admin_view(board), name="objectives"),
+        ]
         return own + playbooks.urls() + evidence.urls() + list(super().get_urls())
 
     def admin_view(

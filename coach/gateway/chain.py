@@ -1,6 +1,7 @@
 """The calls of one draft: route after route before the first word, each charged and closed."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from coach.gateway.prompt import Ask, Prompt
 from coach.gateway.routes import Route, Tier
 from coach.gateway.spare import HEDGE_RATIO, RETRY_RATIO, Spare
 from coach.live.deadline import Deadline
-from coach.ops import metrics
+from coach.ops import genai, metrics
 
 LEDGER_S = 0.15
 SETTLE_S = 2.0
@@ -48,6 +49,7 @@ class Order:
     choice: Choice
     first_by: Deadline
     deadline: Deadline
+    chosen_ms: float = 0.0
 
 
 class Chain:
@@ -163,12 +165,16 @@ class Chain:
             trial=trial.id if trial else None, arm=order.choice.arm(route), shadow=shadow,
         )  # fmt: skip
         self.open[call.id] = call
+        call.span = genai.began(call)
+        begun = time.perf_counter()
         self.asked[route.name] += prompt.tokens + route.max_tokens
         tokens = 1 if route.least_confidence is None else WEIGHED_TOKENS
         try:
             if self._ledger is not None:
                 left = order.deadline.remaining_s()
                 await self._ledger.reserve(call, timeout_s=min(LEDGER_S, left))
+            reserved_ms = (time.perf_counter() - begun) * 1000
+            metrics.ROUTING.observe(order.chosen_ms + reserved_ms)
             await call.attempt.begin(
                 self._clients.create_of(route), first_by=order.first_by, tokens=tokens
             )
@@ -194,7 +200,7 @@ class Chain:
             call.breaker.failed()
         else:
             call.breaker.abandoned()
-        metrics.MODEL_CALLS.labels(call.attempt.route.name, outcome).inc()
+        genai.ended(call, call.span)
         if self._ledger is not None:
             self.keep(self._ledger.settle(call))
         await call.attempt.close()

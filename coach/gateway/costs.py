@@ -1,12 +1,10 @@
 """What calls cost: by organisation, session and member, by a thousand requests, day over day."""
 
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import Any
 
 from django.db import connection
 
-RISE_SHARE = 0.2
 # A rise from next to nothing is no news: a hundredth of a unit.
 RISE_LEAST_MICROS = 10_000
 
@@ -25,17 +23,14 @@ KEYS = {
     "route": "c.route::text",
 }
 
-RISES = """
-WITH days AS (
-    SELECT o.slug, (at AT TIME ZONE 'UTC')::date AS day, sum(micros) AS micros
-    FROM gateway_modelcall c JOIN coach_organisation o ON o.id = c.organisation_id
-    WHERE at >= date_trunc('day', now() AT TIME ZONE 'UTC') - interval '1 day' GROUP BY 1, 2
-)
-SELECT today.slug, today.day, coalesce(before.micros, 0), today.micros
-FROM days today LEFT JOIN days before ON before.slug = today.slug AND before.day = today.day - 1
-WHERE today.day = (now() AT TIME ZONE 'UTC')::date
-  AND today.micros > (1 + %(rise)s) * coalesce(before.micros, 0) AND today.micros >= %(least)s
-ORDER BY today.slug
+DAY_OVER_DAY = """
+SELECT o.slug,
+       coalesce(sum(micros) FILTER (WHERE at < now() - interval '1 day'), 0),
+       coalesce(sum(micros) FILTER (WHERE at >= now() - interval '1 day'), 0),
+       count(DISTINCT coalesce(c.utterance_id, c.id))
+           FILTER (WHERE at >= now() - interval '1 day' AND NOT shadow)
+FROM gateway_modelcall c JOIN coach_organisation o ON o.id = c.organisation_id
+WHERE at >= now() - interval '2 days' GROUP BY 1 ORDER BY 1
 """
 
 
@@ -56,13 +51,23 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Rise:
-    """An organisation that today has already cost over a fifth more than all of yesterday."""
+class DayOverDay:
+    """What an organisation's last 24 hours cost, and the 24 before, in currency units."""
 
     organisation: str
-    day: date
     before: float
     cost: float
+    requests: int
+
+    @property
+    def rise(self) -> float:
+        """0.2 for a fifth more than the day before; 0 where it is next to nothing."""
+        least = RISE_LEAST_MICROS / 1e6
+        return self.cost / max(self.before, least) - 1 if self.cost >= least else 0.0
+
+    @property
+    def per_thousand_requests(self) -> float:
+        return self.cost / self.requests * 1000 if self.requests else 0.0
 
 
 def costs(by: str, *, days: int) -> list[Cost]:
@@ -80,9 +85,12 @@ def costs(by: str, *, days: int) -> list[Cost]:
     ]  # fmt: skip
 
 
-def rises() -> list[Rise]:
-    """Organisations whose costs rose by more than RISE_SHARE from yesterday to today."""
+def day_over_day() -> list[DayOverDay]:
+    """Every organisation that called a model in the last two days, by short name."""
     with connection.cursor() as cursor:
-        cursor.execute(RISES, {"rise": RISE_SHARE, "least": RISE_LEAST_MICROS})
+        cursor.execute(DAY_OVER_DAY)
         rows = cursor.fetchall()
-    return [Rise(slug, day, float(b) / 1e6, float(c) / 1e6) for slug, day, b, c in rows]
+    return [
+        DayOverDay(slug, float(before) / 1e6, float(micros) / 1e6, requests)
+        for slug, before, micros, requests in rows
+    ]

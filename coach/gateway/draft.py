@@ -1,6 +1,7 @@
 """A call to a model and the words that come of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -8,10 +9,11 @@ from uuid import UUID, uuid4
 from coach.gateway.attempt import Attempt
 from coach.gateway.breaker import Breaker
 from coach.gateway.choice import Choice
-from coach.gateway.errors import ContextTooLong, GatewayError, ModelLate
+from coach.gateway.errors import ContextTooLong, GatewayError, ModelBroken, ModelLate
 from coach.gateway.growing import DraftBody, GrowingDraft
 from coach.gateway.prompt import Ask, Prompt
 from coach.gateway.routes import Route
+from coach.ops import metrics, tracing
 from safety.errors import GateClosed
 
 # These ends say something about the route; every other says nothing about it.
@@ -29,6 +31,7 @@ class Call:
     arm: str = ""
     shadow: bool = False
     outcome: str = ""
+    span: tracing.Span = tracing.OFF
     id: UUID = field(default_factory=uuid4)
 
 
@@ -74,9 +77,22 @@ class Draft:
     async def __aiter__(self) -> AsyncIterator[str]:
         growing = GrowingDraft(self._prompt.shape)
         async for content in self._attempt.contents():
-            if words := growing.feed(content):
+            with _shape_counted():
+                words = growing.feed(content)
+            if words:
                 yield words
-        self.body = growing.close()
+        with _shape_counted():
+            self.body = growing.close()
+        metrics.SHAPES.labels("valid").inc()
+
+
+@contextmanager
+def _shape_counted() -> Iterator[None]:
+    try:
+        yield
+    except ModelBroken:
+        metrics.SHAPES.labels("invalid").inc()
+        raise
 
 
 def outcome_of(exc: BaseException) -> str:

@@ -1,5 +1,6 @@
 """The one place a model is called from: choose routes, call them in time, hand over the words."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -21,6 +22,7 @@ from coach.gateway.prompt import Ask, Prompt
 from coach.gateway.routes import Role, Route, Stage, Tier
 from coach.gateway.tokens import Count, counter
 from coach.live.deadline import Deadline
+from coach.ops import metrics
 from safety.errors import GateClosed
 
 SHADOW_MS = 5000.0
@@ -100,8 +102,11 @@ class Gateway:
         """
         if self.plan.switches.stop(ask.role, ask.organisation, ask.session):
             raise Killed("switched off")
+        metrics.DRAFTS.labels("first" if above is None else "heavier").inc()
+        begun = time.perf_counter()
         choice, prompt = self._choose(prompt, ask, above)
-        order = Order(prompt, ask, choice, first_by or deadline, deadline)
+        chosen_ms = (time.perf_counter() - begun) * 1000
+        order = Order(prompt, ask, choice, first_by or deadline, deadline, chosen_ms)
         call = await self._chain.first_words(order)
         draft = Draft(call, prompt, choice)
         outcome = "abandoned"

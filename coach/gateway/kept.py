@@ -128,11 +128,8 @@ class KeptDrafts:
         except (DatabaseError, EmbedderLate) as exc:
             log.warning("kept.unread", error=type(exc).__name__)
             return None
-        if not rows:
-            metrics.KEPT.labels("miss").inc()
-            return None
-        kept = Kept(*rows[0])
-        metrics.KEPT.labels("exact" if kept.exact else "semantic" if kept.sure else "near").inc()
+        kept = Kept(*rows[0]) if rows else None
+        metrics.KEPT.labels(_found(kept)).inc()
         return kept
 
     def keep_soon(self, *args: Any, **kwargs: Any) -> None:
@@ -199,3 +196,9 @@ class KeptDrafts:
             "scope": terms.digest(self._encoder.model, is_done(text)),
             "asked": hashlib.sha256(words.encode()).digest(),
         }
+
+
+def _found(kept: Kept | None) -> str:
+    if kept is None:
+        return "miss"
+    return "exact" if kept.exact else "semantic" if kept.sure else "near"

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
+from coach.ops import tracing
+
 
 @dataclass(frozen=True)
 class Deadline:
@@ -28,16 +30,18 @@ class Deadline:
 
 @dataclass
 class Stopwatch:
-    """Consecutive stages of one road; their times add up to the total."""
+    """Consecutive stages of one road; their times add up to the total, and each is a span."""
 
     started: float = field(default_factory=time.perf_counter)
     stages: list[tuple[str, float]] = field(default_factory=list)
+    span: tracing.Span = field(default_factory=lambda: tracing.begin("utterance"))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         begun = time.perf_counter()
         try:
-            yield
+            with self.span.part(name):
+                yield
         finally:
             self.stages.append((name, (time.perf_counter() - begun) * 1000))
 

@@ -409,6 +409,7 @@ class Hub:
                 with trace.watch.stage("deliver"):
                     await doorbell.ring(heard.room.session, logged)
             except DatabaseError as exc:
+                metrics.UNWRITTEN.inc()
                 log.error("road.unwritten", error=type(exc).__name__)
                 await doorbell.pass_on(heard.room.session, audience, ended.unwritten())
             ended.count()
@@ -416,6 +417,7 @@ class Hub:
             await self._tell_facilitators(ended)
         finally:
             self.walks.pop(heard.utterance, None)
+            trace.watch.span.end()
             metrics.ROADS.dec()
             self.admission.ended(trace.own_ms())
 

@@ -9,7 +9,7 @@ from coach.live.log import Outgoing
 from coach.models import EXPIRES_S, FACILITATORS
 from coach.nudges.outcome import Blocked, Cancelled, Escalated, Failed, Nudge, Outcome, Silence
 from coach.nudges.trace import Heard, Trace
-from coach.ops import metrics
+from coach.ops import metrics, tenants
 
 FAILURES = {
     "late": "This took too long and was given up.",
@@ -136,17 +136,31 @@ class Ending:
         return frame
 
     def count(self) -> None:
-        """Into the metrics; reasons come from our own code, so their number is bounded."""
+        """Into metrics and trace; reasons come from our own code, so their number is bounded."""
         watch = self.trace.watch
         for name, spent in watch.stages:
             metrics.STAGE.labels(name).observe(spent)
         metrics.TERMINAL.labels(self.kind).observe(watch.elapsed_ms())
-        metrics.OUTCOMES.labels(self.kind, self.reason).inc()
+        tenant = tenants.name_of(self.heard.room.organisation_id)
+        metrics.OUTCOMES.labels(self.kind, self.reason, tenant).inc()
         if isinstance(self.outcome, Nudge):
             metrics.NUDGES.labels(self.outcome.source, self.outcome.reason).inc()
             metrics.FIRST_WORDS.labels(self.outcome.source).observe(self._first_ms())
+            metrics.TENANT_NUDGE.labels(tenant).observe(watch.elapsed_ms())
         if isinstance(self.outcome, Escalated):
             metrics.ALERTS.labels(self.outcome.kind).inc()
+        watch.span.tell(
+            {
+                "sidecoach.session": str(self.heard.room.session),
+                "sidecoach.utterance": str(self.heard.utterance),
+                "sidecoach.tenant": tenant,
+                "sidecoach.outcome": self.kind,
+                "sidecoach.reason": self.reason or None,
+                "sidecoach.route": self.trace.route or None,
+                "sidecoach.first_ms": self.trace.first_ms,
+                "sidecoach.passages": len(self.trace.passages),
+            }
+        )
 
     @property
     def _facilitator_kind(self) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 
 from coach.engines import Engines
+from coach.gateway.draft import Draft
 from coach.gateway.errors import GatewayError, NoRoute
 from coach.gateway.kept import Kept, Terms
 from coach.gateway.prompt import Ask, Prompt
@@ -23,6 +24,7 @@ from coach.nudges.outcome import Citation, Nudge
 from coach.nudges.permission import ConsentChanged, while_allowed
 from coach.nudges.prompt import build_prompt, cache_salt, system_lines
 from coach.nudges.trace import Heard, Trace
+from coach.ops import tracing
 from consent.vault import Disclosure
 from rag.errors import Ungrounded
 from rag.grounding import Grounding
@@ -109,24 +111,10 @@ class Writing:
                 protected=self._protected,
                 judges=(toxicity_judge(self.engines.classifiers),),
             )
-            held = ""
             async with aclosing(passed), aclosing(grounding.release(passed)) as clauses:
-                while True:
-                    limit = self.deadline if self.shown else self.clause_by
-                    async with asyncio.timeout(limit.remaining_s()):
-                        clause = await anext(clauses, None)
-                    if clause is None:
-                        break
-                    held += clause
-                    if not self.shown and self._said_before(held):
-                        continue
-                    await self._still_allowed()
-                    if not self.shown:
-                        self.trace.first_ms = self.trace.watch.elapsed_ms()
-                        self.trace.first_token_ms = draft.first_token_ms
-                    await self.show(held, sum(map(len, self.shown)))
-                    self.shown.append(held)
-                    held = ""
+                with tracing.span("gate") as gated:
+                    held = await self._release(clauses, draft)
+                    gated.tell({"sidecoach.clauses": len(self.shown)})
             self.trace.confidence = draft.confidence
             cites = draft.body.cites if draft.body is not None else ()
             if not self.shown:
@@ -134,6 +122,29 @@ class Writing:
         citations = _citations(grounding, passages, cites)
         text = "".join(self.shown).strip()
         return Nudge(text, citations, source="model", route=self.trace.route)
+
+    async def _release(self, clauses: AsyncIterator[str], draft: Draft) -> str:
+        """Show each clause that comes out of the gate, while its reader still allows it.
+
+        Gives the words that were held to the end, since they were said before.
+        """
+        held = ""
+        while True:
+            limit = self.deadline if self.shown else self.clause_by
+            async with asyncio.timeout(limit.remaining_s()):
+                clause = await anext(clauses, None)
+            if clause is None:
+                return held
+            held += clause
+            if not self.shown and self._said_before(held):
+                continue
+            await self._still_allowed()
+            if not self.shown:
+                self.trace.first_ms = self.trace.watch.elapsed_ms()
+                self.trace.first_token_ms = draft.first_token_ms
+            await self.show(held, sum(map(len, self.shown)))
+            self.shown.append(held)
+            held = ""
 
     def keep(self, nudge: Nudge) -> None:
         """Have a model's nudge at hand for whoever says the same under the same terms."""
@@ -147,11 +158,14 @@ class Writing:
         terms = self._terms()
         if terms is None:
             return None
-        return await self.engines.kept.find(
-            self.heard.text, terms, among=[p.id for p in self.trace.passages],
-            avoid=self.heard.state.recent_passages,
-            timeout_s=min(FIND_S, self.deadline.remaining_s()),
-        )  # fmt: skip
+        with tracing.span("kept") as told:
+            kept = await self.engines.kept.find(
+                self.heard.text, terms, among=[p.id for p in self.trace.passages],
+                avoid=self.heard.state.recent_passages,
+                timeout_s=min(FIND_S, self.deadline.remaining_s()),
+            )  # fmt: skip
+            told.tell({"sidecoach.cache_hit": kept is not None and kept.sure})
+        return kept
 
     async def _still_allowed(self) -> None:
         now = await self.engines.vault.epoch(

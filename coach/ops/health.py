@@ -7,17 +7,18 @@ import redis
 from django.conf import settings
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
 
 from coach import tenancy
-from coach.gateway.costs import rises
-from coach.rooms import retention
+from coach.ops import exposition, levels
+from coach.ops.board import standings
+from coach.ops.http import for_scrapers
 from consent import audit
 from consent.audit import PLATFORM
 
 PROBE_S = 1.0
+SUMMARY_DAYS = 30
 # What a disclosure may take; an audit slower than that lets nothing through either.
 AUDIT_MS = 300
 
@@ -28,7 +29,7 @@ def alive(_request: HttpRequest) -> HttpResponse:
 
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when every dependency that has no stand-in works, 503 otherwise; all are named."""
-    hub = getattr(request, "scope", {}).get("state", {}).get("hub")
+    hub = state_of(request).get("hub")
     needed: dict[str, Callable[[], Any]] = {
         "database": lambda: _select("default"),
         "vault": lambda: _select("vault"),
@@ -48,15 +49,21 @@ def ready(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"ready": healthy, "checks": states}, status=200 if healthy else 503)
 
 
+@for_scrapers
 def metrics(_request: HttpRequest) -> HttpResponse:
-    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(exposition.text(), content_type=CONTENT_TYPE_LATEST)
 
 
+@for_scrapers
 def metrics_summary(_request: HttpRequest) -> JsonResponse:
-    """Counts and quantiles of this worker since it started."""
-    families = {family.name: family for family in REGISTRY.collect()}
+    """Counts and quantiles since the start, and how each organisation fared these 30 days."""
+    families = {family.name: family for family in exposition.families()}
+    with tenancy.acting(tenancy.everywhere("summary")):
+        fared = [each.as_json() for each in standings(days=SUMMARY_DAYS)]
     return JsonResponse(
         {
+            "days": SUMMARY_DAYS,
+            "organisations": fared,
             "utterances": _counts(families["sidecoach_utterances"]),
             "nudges": _counts(families["sidecoach_nudges"]),
             "model_calls": _counts(families["sidecoach_model_calls"]),
@@ -68,35 +75,21 @@ def metrics_summary(_request: HttpRequest) -> JsonResponse:
     )
 
 
-def metrics_alerts(_request: HttpRequest) -> JsonResponse:
-    """What this worker can see to be wrong: slowness, errors, late erasure, costs that rise."""
-    families = {family.name: family for family in REGISTRY.collect()}
-    alerts: list[dict[str, Any]] = [
-        {"name": "slow_nudges", "severity": "warning", **row}
-        for row in _quantiles(families["sidecoach_terminal_ms"])
-        if row["p95"] is not None and row["p95"] > 800
-    ]
-    outcomes = _counts(families["sidecoach_utterances"])
-    total = sum(row["count"] for row in outcomes)
-    failed = sum(row["count"] for row in outcomes if row["outcome"] == "error")
-    if total >= 100 and failed / total > 0.001:
-        alerts.append({"name": "errors", "severity": "critical", "share": failed / total})
+@for_scrapers
+def metrics_alerts(request: HttpRequest) -> JsonResponse:
+    """Which objectives are missed, as this worker sees it; levels are read anew."""
     with tenancy.acting(tenancy.everywhere("alerts")):
-        late = {kind: n for kind, n in retention.overdue(at=timezone.now()).items() if n}
-        risen = rises()
-    if late:
-        alerts.append({"name": "retention_overdue", "severity": "warning", "rows": late})
-    alerts += [
-        {
-            "name": "cost_rise",
-            "severity": "warning",
-            "organisation": rise.organisation,
-            "before": rise.before,
-            "cost": rise.cost,
-        }
-        for rise in risen
-    ]
-    return JsonResponse({"alerts": alerts})
+        levels.refresh()
+    families = list(exposition.families())
+    beat = state_of(request).get("beat")
+    firing = beat.watch.firing(families) if beat is not None else []
+    return JsonResponse({"alerts": [alert.as_json() for alert in firing]})
+
+
+def state_of(request: HttpRequest) -> dict[str, Any]:
+    """What the worker's lifespan left for its requests."""
+    state: dict[str, Any] = getattr(request, "scope", {}).get("state", {})
+    return state
 
 
 def _counts(family: Metric) -> list[dict[str, Any]]:
@@ -115,7 +108,8 @@ def _quantiles(family: Metric) -> list[dict[str, Any]]:
             labels = tuple((k, v) for k, v in sample.labels.items() if k != "le")
             buckets.setdefault(labels, []).append((float(sample.labels["le"]), sample.value))
     rows = []
-    for labels, counted in buckets.items():
+    for labels, unordered in buckets.items():
+        counted = sorted(unordered)
         total = counted[-1][1]
         row: dict[str, Any] = {**dict(labels), "count": total}
         for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):

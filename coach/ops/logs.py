@@ -1,6 +1,7 @@
 """Structured logs through one choke point: ids, counts, milliseconds and reasons, no words."""
 
 import logging
+import numbers
 from typing import Any
 
 import structlog
@@ -11,13 +12,58 @@ SPEECH = frozenset(
     {"text", "body", "prompt", "draft", "clause", "utterance_text", "display_name", "goal"}
     | {"profile_note", "password", "token", "code", "value", "frame", "payload", "content"}
 )
+NOT_LOGGED = "[not logged]"
+# Sentences of our own code's.
+OWN_WORDS = frozenset({"reason", "trial"})
+MOST_CHARACTERS = 120
+OURS = ("coach", "consent", "rag", "safety")
+# Whose start and stop an operator wants to see; every other library speaks up from WARNING on.
+SERVER = "uvicorn.error"
+MADE_HERE = frozenset({"event", "level", "timestamp"})
+
+
+def speechless(name: str, value: Any) -> Any:
+    """The value, unless its name or its shape says that it may be speech: words have spaces."""
+    if name in SPEECH:
+        return NOT_LOGGED
+    if isinstance(value, str):
+        sentence = name not in OWN_WORDS and any(map(str.isspace, value))
+        return NOT_LOGGED if sentence or len(value) > MOST_CHARACTERS else value
+    if isinstance(value, BaseException):
+        return type(value).__name__
+    if isinstance(value, list | tuple):
+        return [speechless(name, each) for each in value]
+    return value
 
 
 def drop_speech(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """The event without the values that could hold speech; the name stays, to be found."""
-    for name in SPEECH & event.keys():
-        event[name] = "[not logged]"
+    for name in event.keys() - MADE_HERE:
+        if name != "exc_info" and not name.startswith("_"):
+            event[name] = speechless(name, event[name])
     return event
+
+
+class Speechless(logging.Filter):
+    """What a library logs: its own sentence, with only such arguments as cannot be speech."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.msg, dict):
+            # One of our own events, which structlog hands on as it is.
+            return True
+        if isinstance(record.args, tuple):
+            record.args = tuple(_argument(each) for each in record.args)
+        elif isinstance(record.args, dict):
+            record.args = {name: _argument(each) for name, each in record.args.items()}
+        if not isinstance(record.msg, str):
+            record.msg = _argument(record.msg)
+        return True
+
+
+def _argument(value: object) -> object:
+    if value is None or isinstance(value, numbers.Number):
+        return value
+    return speechless("", value if isinstance(value, str | BaseException) else str(value))
 
 
 def configure(options: dict[str, Any]) -> None:
@@ -39,6 +85,7 @@ def configure(options: dict[str, Any]) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
+    handler.addFilter(Speechless())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -51,9 +98,11 @@ def configure(options: dict[str, Any]) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(options["level"])
-    for noisy in ("httpx", "httpx2", "httpcore", "openai", "presidio-analyzer", "uvicorn.access"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    level = logging.getLevelNamesMapping()[options["level"].upper()]
+    root.setLevel(max(level, logging.WARNING))
+    for name in OURS:
+        logging.getLogger(name).setLevel(level)
+    logging.getLogger(SERVER).setLevel(max(level, logging.INFO))
 
 
 def _without_locals(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

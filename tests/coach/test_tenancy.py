@@ -65,7 +65,8 @@ EVERYWHERE = {
     "coach/live/watch.py": "the watch over all sockets of a worker",
     "coach/desk/door.py": "the list of organisations, to choose one from",
     "coach/ops/notary.py": "the anchors of every chain",
-    "coach/ops/health.py": "counts of rows past their deadline",
+    "coach/ops/health.py": "figures of every organisation, for whoever operates",
+    "coach/ops/beat.py": "short names, budgets, costs and deadlines of every organisation",
 }
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.core.management import call_command
 from django.utils import timezone
 
-from coach.gateway.costs import costs, rises
+from coach.gateway.costs import costs, day_over_day
 from coach.gateway.measured import measured
 from coach.gateway.models import ModelCall
 
@@ -46,13 +46,24 @@ def test_the_command_breaks_costs_down_by_member(tenant):
     assert [row["cost"] for row in rows if row["of"] == str(member)] == [0.005]
 
 
-def test_a_rise_of_more_than_a_fifth_over_yesterday_is_an_alert(tenant):
+def test_a_rise_is_told_from_one_day_to_the_next(tenant):
+    def rise() -> float:
+        (day,) = [each for each in day_over_day() if each.organisation == tenant.slug]
+        return round(day.rise, 4)
+
     call(tenant, 100_000, days_ago=1)
     call(tenant, 119_000)
-    assert tenant.slug not in [rise.organisation for rise in rises()]
+    assert rise() == 0.19
     call(tenant, 2_000)
-    (rise,) = [r for r in rises() if r.organisation == tenant.slug]
-    assert (rise.before, rise.cost) == (0.1, 0.121)
+    assert rise() == 0.21
+
+
+def test_a_rise_from_next_to_nothing_to_next_to_nothing_is_none(tenant):
+    call(tenant, 100, days_ago=1)
+    call(tenant, 9_000)
+    (day,) = [each for each in day_over_day() if each.organisation == tenant.slug]
+    assert day.rise == 0.0
+    assert day.per_thousand_requests == 9.0
 
 
 def test_routes_are_measured_by_their_own_calls(tenant):

@@ -1,6 +1,7 @@
 """Measure speed: the tables of `docs/performance.md`."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from coach.demo.load import PLAYBOOK_FILE, REHEARSAL_FILE, load
 from coach.demo.rehearsal import Line
 from coach.live import server
 from coach.ops import benches, line, replay
+from coach.ops.load import at_rates
 from coach.rooms.joining import join
 from coach.rooms.rights import erase_member
 from consent.registry import PURPOSES, Purpose
@@ -18,22 +20,27 @@ from safety.jsonlines import read
 
 COACHING_FIELDS = next(seed.fields for seed in PURPOSES if seed.key is Purpose.COACHING)
 NAMES = (
-    "pipeline", "retrieval", "sockets", "line", "overload", "drafts", "gateway", "kept", "vault",
-    "redaction", "recall",
+    "pipeline", "retrieval", "sockets", "line", "overload", "load", "drafts", "gateway", "kept",
+    "vault", "redaction", "recall",
 )  # fmt: skip
+RATES = (5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 80.0, 120.0, 160.0)
 
 
 class Command(BaseCommand):
     help = (
-        "Print speed tables (pipeline, retrieval, sockets, line, gateway, vault, redaction), what a"
-        " worker does under overload, what drafts bring, what kept"
-        " drafts hit, what the vector index loses, or all."
+        "Print speed tables (pipeline, retrieval, sockets, line, load, gateway, vault, redaction),"
+        " what a worker does under overload, what drafts bring, what kept drafts hit, what the"
+        " vector index loses, or all."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", choices=[*NAMES, "all"])
+        parser.add_argument(
+            "--rates", type=float, nargs="+", default=RATES, help="of `load`, utterances a second"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self.rates: Sequence[float] = options["rates"]
         for name in NAMES if options["name"] == "all" else (options["name"],):
             self.stderr.write(f"bench {name} ...")
             rows = getattr(self, name)()
@@ -66,6 +73,11 @@ class Command(BaseCommand):
         token = load(progress=self.stderr.write).token or ""
         with self.own_server() as own:
             return asyncio.run(line.drafts(own.ws, token, self.stderr.write))
+
+    def load(self) -> list[benches.Row]:
+        token = load(progress=self.stderr.write).token or ""
+        with self.own_server() as own:
+            return asyncio.run(at_rates(own.ws, token, self.rates, self.stderr.write))
 
     def gateway(self) -> list[benches.Row]:
         load(progress=self.stderr.write)

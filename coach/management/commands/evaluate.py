@@ -1,5 +1,6 @@
 """Measure quality on labelled data, and fail when a threshold is missed."""
 
+import asyncio
 import json
 import tomllib
 from collections.abc import Callable
@@ -8,6 +9,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from coach.ops import evaluations
 
 
 def _classifiers(data: Path) -> dict[str, Any]:
@@ -56,9 +60,25 @@ def _retrieval(data: Path) -> dict[str, Any]:
     return retrieval(data)
 
 
+def _nudges(data: Path) -> dict[str, Any]:
+    """On a server of our own, with the model that the environment names, if it names one."""
+    from coach.demo.load import load
+    from coach.live import server
+    from coach.ops.nudge_quality import ask_all, figures
+    from safety.jsonlines import read
+
+    rows = list(read(data / "graded.jsonl", {"text": str, "relevant": dict}))
+    token = load().token or ""
+    log = settings.DATA_DIR / "evaluate.log"
+    with server.running(log=log, environment=server.UNHURRIED) as own:
+        answered = asyncio.run(ask_all(rows, own.ws, token))
+    return figures(answered)
+
+
 # Where a suite looks without `--data`.
 OWN_DATA = {
     "alarms": settings.BASE_DIR / "coach" / "demo",
+    "nudges": settings.BASE_DIR / "coach" / "demo",
     "retrieval": settings.BASE_DIR / "coach" / "demo",
     "redteam": settings.BASE_DIR / "safety" / "redteam",
     # Its outputs are made, by every way of hiding there is.
@@ -68,6 +88,7 @@ SUITES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "alarms": _alarms,
     "classifiers": _classifiers,
     "gate": _gate,
+    "nudges": _nudges,
     "redaction": _redaction,
     "redteam": _redteam,
     "retrieval": _retrieval,
@@ -80,7 +101,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("suite", choices=sorted(SUITES))
         parser.add_argument("--data", type=Path, help="default: the suite's own cases")
-        parser.add_argument("--report", type=Path)
+        parser.add_argument("--report", type=Path, help="write the figures as JSON")
+        parser.add_argument("--html", type=Path, help="write a page to read, with runs before")
+        parser.add_argument(
+            "--release", action="store_true", help="hold later runs against these figures"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         data = options["data"] or OWN_DATA.get(options["suite"])
@@ -93,9 +118,23 @@ class Command(BaseCommand):
         if options["report"]:
             options["report"].write_text(text + "\n", encoding="utf-8")
         self.stdout.write(text)
+        self.keep(report, options)
         missed = list(misses(report, thresholds(options["suite"])))
         if missed:
             raise CommandError("below threshold: " + "; ".join(missed))
+
+    def keep(self, report: dict[str, Any], options: dict[str, Any]) -> None:
+        """Into the history, onto a page, and beside the last release."""
+        suite, at = options["suite"], timezone.now()
+        record = evaluations.Record()
+        found = record.compare(suite, report, thresholds(suite))
+        record.remember(suite, report, at=at)
+        if options["html"]:
+            options["html"].write_text(evaluations.page(suite, found, at=at), encoding="utf-8")
+        for change in evaluations.changes(found):
+            self.stderr.write(f"since the last release, {change}")
+        if options["release"]:
+            record.release(suite, report)
 
 
 def thresholds(suite: str) -> dict[str, float]:

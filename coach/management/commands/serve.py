@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from coach import tenancy
 from coach.live.frames import MAX_FRAME_BYTES
+from coach.ops import exposition
 from coach.settings import local_origins
 
 # Larger frames are cut off by the server; up to here they get a proper refusal.
@@ -68,6 +69,7 @@ class Command(BaseCommand):
         where: dict[str, Any] = {name: options[name] for name in ("host", "port", "workers")}
         if options["workers"] > 1:
             self.stdout.write(invitation)
+            exposition.share(settings.DATA_DIR / f"metrics-{options['port']}")
             uvicorn.run("coach.asgi:application", **where, **LIVE)
             return
         config = uvicorn.Config("coach.asgi:application", **where, **LIVE)

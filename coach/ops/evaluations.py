@@ -1,0 +1,178 @@
+"""What evaluations found over time: a history here, the last release's figures in the repository.
+
+And a page to read: each figure beside its threshold, the release's and those of before.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+RELEASED = settings.BASE_DIR / "docs" / "evaluation.json"
+HISTORY = settings.DATA_DIR / "evaluations.jsonl"
+# Smaller differences than this are nobody's doing.
+NOTICED = 0.005
+RUNS_SHOWN = 20
+WIDTH, HEIGHT = 160, 36
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .4rem .6rem; border-bottom: 1px solid #ccc; }
+td.number { font-variant-numeric: tabular-nums; text-align: right; }
+.bad { color: #a00000; font-weight: 600; }
+.good { color: #006040; }
+@media (prefers-color-scheme: dark) {
+  body { background: #14181a; color: #e6e6e6; } th, td { border-color: #444; }
+  .bad { color: #ff8a80; } .good { color: #7fd6b4; } svg { filter: invert(1) hue-rotate(180deg); }
+}
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a report, its threshold, and what it was."""
+
+    name: str
+    value: float
+    least: float | None
+    released: float | None
+    before: tuple[float, ...]
+
+    @property
+    def missed(self) -> bool:
+        return self.least is not None and self.value < self.least
+
+    @property
+    def change(self) -> float | None:
+        """Against the last release; None where that did not tell it."""
+        return None if self.released is None else round(self.value - self.released, 4)
+
+
+def numbers(report: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Every number of a report by its dotted name."""
+    found: dict[str, float] = {}
+    for key, value in report.items():
+        if isinstance(value, Mapping):
+            found |= numbers(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[f"{prefix}{key}"] = float(value)
+    return found
+
+
+class Record:
+    """Where runs are written down, and the last release's figures."""
+
+    def __init__(self, history: Path = HISTORY, released: Path = RELEASED) -> None:
+        self._history = history
+        self._released = released
+
+    def compare(
+        self, suite: str, report: Mapping[str, Any], least: Mapping[str, float]
+    ) -> list[Figure]:
+        """The report's figures beside those of the release and of the runs before."""
+        released = self.released().get(suite, {})
+        runs = [entry["figures"] for entry in self._runs() if entry["suite"] == suite]
+        return [
+            Figure(
+                name, value, least.get(name), released.get(name),
+                tuple(run[name] for run in runs[-RUNS_SHOWN:] if name in run),
+            )
+            for name, value in numbers(report).items()
+        ]  # fmt: skip
+
+    def remember(self, suite: str, report: Mapping[str, Any], *, at: datetime) -> None:
+        """Add a run to the history."""
+        self._history.parent.mkdir(parents=True, exist_ok=True)
+        entry = {"suite": suite, "at": at.isoformat(), "figures": numbers(report)}
+        with self._history.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def release(self, suite: str, report: Mapping[str, Any]) -> None:
+        """Make these the figures that later runs are held against."""
+        known = self.released() | {suite: numbers(report)}
+        text = json.dumps(dict(sorted(known.items())), indent=1)
+        self._released.write_text(text + "\n", encoding="utf-8")
+
+    def released(self) -> dict[str, dict[str, float]]:
+        """The last release's figures by suite."""
+        if not self._released.exists():
+            return {}
+        found: dict[str, dict[str, float]] = json.loads(self._released.read_text(encoding="utf-8"))
+        return found
+
+    def _runs(self) -> list[dict[str, Any]]:
+        if not self._history.exists():
+            return []
+        lines = self._history.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def changes(figures: Sequence[Figure]) -> list[str]:
+    """What differs from the last release, in words."""
+    return [
+        f"{each.name}: {each.released:g} -> {each.value:g}"
+        for each in figures
+        if each.change is not None and abs(each.change) >= NOTICED
+    ]
+
+
+def page(suite: str, figures: Sequence[Figure], *, at: datetime) -> str:
+    """The report as one HTML file that needs nothing else."""
+    rows = "\n".join(_row(each) for each in figures)
+    missed = sum(each.missed for each in figures)
+    verdict = (
+        f'<p class="bad">{missed} below threshold.</p>'
+        if missed
+        else '<p class="good">No threshold is missed.</p>'
+    )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(suite)}</title>'
+        f"<style>{STYLE}</style><h1>Evaluation: {escape(suite)}</h1>"
+        f"<p>{at:%Y-%m-%d %H:%M} UTC, {len(figures)} figures.</p>{verdict}"
+        "<table><thead><tr><th>figure<th>now<th>at least<th>last release<th>change"
+        f"<th>runs before</tr></thead><tbody>{rows}</tbody></table></html>\n"
+    )
+
+
+def _row(each: Figure) -> str:
+    state = ' class="number bad"' if each.missed else ' class="number"'
+    change = "" if each.change is None or abs(each.change) < NOTICED else f"{each.change:+.3f}"
+    return (
+        f'<tr><td>{escape(each.name)}<td{state}>{each.value:g}<td class="number">'
+        f'{"" if each.least is None else f"{each.least:g}"}<td class="number">'
+        f'{"" if each.released is None else f"{each.released:g}"}<td class="number">{change}'
+        f"<td>{_line(each)}</tr>"
+    )
+
+
+def _line(each: Figure) -> str:
+    """The runs before and this one as a line, with the threshold across it."""
+    values = [*each.before, each.value]
+    known = [*values, *([each.least] if each.least is not None else [])]
+    low, high = min(known), max(known)
+    span = (high - low) or 1.0
+
+    def y(value: float) -> float:
+        return round(HEIGHT - 4 - (HEIGHT - 8) * (value - low) / span, 1)
+
+    step = WIDTH / max(1, len(values) - 1)
+    points = " ".join(f"{round(n * step, 1)},{y(value)}" for n, value in enumerate(values))
+    bound = (
+        f'<line x1="0" x2="{WIDTH}" y1="{y(each.least)}" y2="{y(each.least)}" stroke="#a00000" '
+        'stroke-dasharray="3"/>'
+        if each.least is not None
+        else ""
+    )
+    return (
+        f'<svg role="img" aria-label="{len(values)} runs, from {values[0]:g} to {values[-1]:g}" '
+        f'width="{WIDTH}" height="{HEIGHT}">{bound}'
+        f'<polyline points="{points}" fill="none" stroke="#0e6153" stroke-width="1.5"/>'
+        f'<circle cx="{round((len(values) - 1) * step, 1)}" cy="{y(values[-1])}" r="2.5" '
+        'fill="#0e6153"/></svg>'
+    )
