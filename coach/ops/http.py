@@ -1,9 +1,15 @@
-"""Headers every page carries."""
+"""Headers every page carries, and the language it is in."""
 
+import re
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 
+# The tags that crisis cards are found by: a language, and perhaps where it is spoken.
+TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -40,3 +46,21 @@ class ContentPolicy:
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("Permissions-Policy", "microphone=(self), camera=()")
         return response
+
+
+def language_of(request: HttpRequest) -> str:
+    """The language somebody chose, else the first their browser asks for: `de`, `en-GB` or ""."""
+    first = request.headers.get("Accept-Language", "").split(",")[0].partition(";")[0].strip()
+    tag = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME) or first
+    return tag if TAG.fullmatch(tag) else ""
+
+
+class PageLanguage(LocaleMiddleware):
+    """The language somebody chose, or else their browser's; the desk has the operator's."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path.startswith("/admin/"):
+            translation.activate(settings.LANGUAGE_CODE)
+            request.LANGUAGE_CODE = translation.get_language()
+        else:
+            super().process_request(request)

@@ -10,7 +10,14 @@ export function known(key) {
 /** The page's words for a key (the page's own before the shared), with each {name} filled in; the key itself when there are none. */
 export function say(key, values = {}) {
   const found = words?.querySelector(`[data-key="${CSS.escape(key)}"]`);
-  return (found?.textContent ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  return (found?.textContent ?? key).replace(/\{(\w+)\}/g, (_, name) => apart(values[name] ?? ""));
+}
+
+const foreign = document.documentElement.dir === "rtl" ? /\p{Letter}|\d/u : /[\p{Script=Arabic}\p{Script=Hebrew}]/u;
+
+/** Text that may run the other way, isolated: it must not turn the words around it. */
+function apart(text) {
+  return foreign.test(text) ? `\u2068${text}\u2069` : String(text);
 }
 
 /** Words for one of a family ("field", "goal"), or the plain name of one that is not known. */

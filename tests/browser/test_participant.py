@@ -140,7 +140,7 @@ async def test_a_new_notice_asks_again_in_the_middle_of_a_session(
     old = notices.current()
     words = notices.Words("Read this anew", "Something changed.", {}, {})
     notices.publish({old.locale: words})
-    await expect(page.get_by_text("read it and chosen again")).to_be_visible()
+    await expect(page.locator("#sharing")).to_contain_text("read it and chosen again")
     await say(page, STUCK)
     await expect(page.locator(".turn--own")).to_have_count(1)
     await page.get_by_role("link", name="Change").click()
