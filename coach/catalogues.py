@@ -123,7 +123,8 @@ def _sources() -> Iterator[tuple[str, str]]:
                 yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "templates").rglob("*.*")):
         source = templatize(path.read_text(encoding="utf-8"), origin=str(path))
-        yield str(path.relative_to(ROOT)), source
+        # What is left of the markup is indented as no Python is.
+        yield str(path.relative_to(ROOT)), "\n".join(map(str.strip, source.splitlines()))
 
 
 def _extract(source: str) -> Iterator[Message]:

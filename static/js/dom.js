@@ -82,7 +82,9 @@ export function announce(text, { urgent = false } = {}) {
   setTimeout(() => (region.textContent = text), 60);
 }
 
-const language = document.documentElement.lang || undefined;
+// The page's language, as it is written where this browser is.
+const spoken = document.documentElement.lang || "en";
+const language = navigator.languages.find((tag) => tag.split("-")[0] === spoken) ?? spoken;
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });

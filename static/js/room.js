@@ -1,8 +1,9 @@
 // A participant's session: own words go out, nudges come in.
 
-import { announce, fieldNames, list, say, slotsOf, stamp } from "./dom.js";
+import { announce, fieldNames, known, list, say, slotsOf, stamp, whole } from "./dom.js";
 import { LiveLine } from "./live.js";
 import { NudgeCard } from "./nudge.js";
+import { ReportPanel } from "./report.js";
 import { Listener, offered } from "./speech.js";
 
 const MOST = 4000;
@@ -13,7 +14,10 @@ const { session, member } = document.body.dataset;
 const stream = document.getElementById("stream");
 const words = document.getElementById("words");
 const line = new LiveLine(session);
-const room = { mode: "auto", status: "open", killed: false, paused: false, allowed: [] };
+const report = new ReportPanel(document.getElementById("report"), session, { show: showTurn });
+const room = {
+  mode: "auto", status: "open", killed: false, paused: false, allowed: [], reflected: false,
+};
 
 // --- what was said -------------------------------------------------------------
 
@@ -52,12 +56,23 @@ function said({ utterance, speaker, text }) {
   turns.set(utterance, turn);
 }
 
-function refused({ client_msg_id, detail }) {
+/** Bring something said into view and point at it. */
+function showTurn(utterance) {
+  const { root } = turns.get(utterance) ?? {};
+  if (!root) return;
+  root.tabIndex = -1;
+  root.focus({ preventScroll: true });
+  root.scrollIntoView({ block: "center" });
+}
+
+function refused({ client_msg_id, code, detail }) {
   const turn = sent.get(client_msg_id);
   if (!turn) return;
   sent.delete(client_msg_id);
   turn.root.dataset.state = "refused";
-  turn.slots.state.textContent = say("own.refused", { detail });
+  turn.slots.state.textContent = say("own.refused", {
+    detail: known(`refusal.${code}`) ? say(`refusal.${code}`) : detail,
+  });
   turn.slots.state.hidden = false;
 }
 
@@ -74,7 +89,7 @@ function showWaiting() {
 function showLine(count = line.waiting.length) {
   const shown = document.getElementById("line");
   const state = say(`line.${line.state}`);
-  const text = count && line.state !== "live" ? say("line.waiting", { state, count }) : state;
+  const text = count && line.state !== "live" ? say("line.waiting", { state, count: whole(count) }) : state;
   if (slotsOf(shown).text.textContent !== text) slotsOf(shown).text.textContent = text;
   shown.dataset.state = line.state;
 }
@@ -85,8 +100,8 @@ const nudges = new Map();
 let quiet = localStorage.getItem(QUIET) === "yes";
 
 function nudge(frame) {
-  const known = nudges.get(frame.nudge);
-  if (known) return known;
+  const shown = nudges.get(frame.nudge);
+  if (shown) return shown;
   const card = new NudgeCard(frame);
   nudges.set(frame.nudge, card);
   for (const earlier of stream.querySelectorAll(".is-newest")) earlier.classList.remove("is-newest");
@@ -164,11 +179,15 @@ function showRoom() {
   const banner = document.getElementById("banner");
   banner.hidden = !key;
   if (key && banner.textContent !== say(key)) banner.textContent = say(key);
-  document.getElementById("composer").hidden = room.status === "ended";
+  const ended = room.status === "ended";
+  document.getElementById("composer").hidden = ended;
+  if (ended) report.update({ ended, allowed: room.reflected });
+  else document.getElementById("report").hidden = true;
 }
 
 function showSharing(consent, asksAgain = false) {
   room.allowed = consent?.coaching ?? [];
+  room.reflected = !asksAgain && (consent?.reflection ?? []).includes("utterance");
   const sharing = document.getElementById("sharing");
   const fields = list(fieldNames(room.allowed));
   const given = room.allowed.includes("utterance");
@@ -208,7 +227,10 @@ const handlers = {
     refused(frame);
   },
   overloaded: () => announce(say("overloaded")),
-  "consent.changed": ({ consent, asks_again: asksAgain }) => showSharing(consent, asksAgain),
+  "consent.changed"({ consent, asks_again: asksAgain }) {
+    showSharing(consent, asksAgain);
+    showRoom();
+  },
   "control.changed"({ mode, status, killed, paused }) {
     Object.assign(room, { mode, status, killed, paused: paused.includes(member) });
     showRoom();
@@ -224,7 +246,7 @@ line.addEventListener("frame", ({ detail: { frame, past } }) => {
 });
 line.addEventListener("reset", () => {
   stream.replaceChildren();
-  for (const known of [sent, turns, nudges]) known.clear();
+  for (const shown of [sent, turns, nudges]) shown.clear();
   showWaiting();
 });
 line.addEventListener("state", () => {
@@ -276,7 +298,7 @@ function measure() {
   const length = [...words.value].length;
   const count = document.getElementById("count");
   count.hidden = length < NEARLY;
-  count.textContent = say("too-long", { count: length, most: MOST });
+  count.textContent = say("too-long", { count: whole(length), most: whole(MOST) });
   words.setAttribute("aria-invalid", String(length > MOST));
 }
 

@@ -117,8 +117,9 @@ def test_a_page_speaks_as_was_chosen_or_else_as_the_browser_asks(
 @pytest.mark.parametrize(("path", "language"), [("/admin/", "en"), ("/console/", "ar")])
 def test_the_desk_speaks_the_operators_language(path, language):
     request = RequestFactory().get(path, headers={"accept-language": "ar"})
-    answer = PageLanguage(lambda _: HttpResponse(translation.get_language()))(request)
-    assert answer.content.decode() == answer["Content-Language"] == language
+    with translation.override("de"):
+        PageLanguage(lambda _: HttpResponse()).process_request(request)
+        assert translation.get_language() == language
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,16 @@ export class Timeline {
     return this.#turns.get(utterance)?.words;
   }
 
+  /** Something that was here is gone; whatever else is gone beside it is not told again. */
+  erased() {
+    if (this.#target.lastElementChild?.dataset.gone) return;
+    const { root, slots } = stamp("gone");
+    slots.text.textContent = say("erased");
+    root.dataset.gone = "yes";
+    this.#append(root);
+    this.#follow();
+  }
+
   /** Bring a turn into view and point at it. */
   show(utterance) {
     const turn = this.#turns.get(utterance);
