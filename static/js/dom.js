@@ -13,11 +13,14 @@ export function say(key, values = {}) {
   return (found?.textContent ?? key).replace(/\{(\w+)\}/g, (_, name) => apart(values[name] ?? ""));
 }
 
+// Marks that turn the direction of what follows; in a name or a title they have no business.
+const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const foreign = document.documentElement.dir === "rtl" ? /\p{Letter}|\d/u : /[\p{Script=Arabic}\p{Script=Hebrew}]/u;
 
 /** Text that may run the other way, isolated: it must not turn the words around it. */
 function apart(text) {
-  return foreign.test(text) ? `\u2068${text}\u2069` : String(text);
+  const plain = String(text).replace(TURNING, "");
+  return foreign.test(plain) ? `\u2068${plain}\u2069` : plain;
 }
 
 /** Words for one of a family ("field", "goal"), or the plain name of one that is not known. */

@@ -238,10 +238,9 @@ const handlers = {
 };
 
 line.addEventListener("frame", ({ detail: { frame, past } }) => {
-  const following = atEnd();
   handlers[frame.type]?.(frame, past);
   document.getElementById("welcome").hidden = stream.childElementCount > 0;
-  if (following) toEnd();
+  if (following) follow();
   else if (frame.type === "nudge.done" && !past) newest.hidden = false;
 });
 line.addEventListener("reset", () => {
@@ -264,16 +263,35 @@ function atEnd() {
   return page.scrollHeight - page.scrollTop - page.clientHeight < 120;
 }
 
+let following = true;
+let due = 0;
+
 function toEnd() {
   page.scrollTop = page.scrollHeight;
   newest.hidden = true;
+  following = true;
+}
+
+/** To the end, once for all that came since the last picture. */
+function follow() {
+  due ||= requestAnimationFrame(() => {
+    due = 0;
+    toEnd();
+  });
 }
 
 newest.addEventListener("click", () => {
   toEnd();
   stream.querySelector(".is-newest article")?.focus({ preventScroll: true });
 });
-addEventListener("scroll", () => (newest.hidden ||= atEnd()), { passive: true });
+addEventListener(
+  "scroll",
+  () => {
+    following = atEnd();
+    newest.hidden ||= following;
+  },
+  { passive: true },
+);
 
 // --- saying something ----------------------------------------------------------------------
 

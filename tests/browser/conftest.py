@@ -69,17 +69,19 @@ async def open_window(
         *,
         facilitator: bool = False,
         workers: bool = False,
+        locale: str = "en-GB",
+        at: str = "",
     ) -> Page:
         width, height = PHONE_PX if size == "phone" else LAPTOP_PX
         context = await chromium.new_context(
-            base_url=live_server_url,
+            base_url=at or live_server_url,
             storage_state=facilitator_cookies if facilitator else None,
             viewport={"width": width, "height": height},
             device_scale_factor=2 if size == "phone" else 1,
             has_touch=size == "phone",
             color_scheme=scheme,
             reduced_motion="reduce",
-            locale="en-GB",
+            locale=locale,
             service_workers="allow" if workers else "block",
         )
         contexts.append(context)

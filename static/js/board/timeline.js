@@ -12,6 +12,7 @@ export class Timeline {
   #members;
   #turns = new Map();
   #nudges = new Map();
+  #due = 0;
 
   constructor(target, members) {
     this.#target = target;
@@ -158,9 +159,13 @@ export class Timeline {
     while (this.#target.childElementCount > KEPT) this.#target.firstElementChild.remove();
   }
 
+  /** Keep the newest in view: once for all that came since the last picture. */
   #follow() {
-    const scroll = this.#target.parentElement;
-    if (document.getElementById("follow").checked) scroll.scrollTop = scroll.scrollHeight;
+    this.#due ||= requestAnimationFrame(() => {
+      this.#due = 0;
+      const scroll = this.#target.parentElement;
+      if (document.getElementById("follow").checked) scroll.scrollTop = scroll.scrollHeight;
+    });
   }
 }
 
