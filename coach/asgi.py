@@ -19,6 +19,7 @@ from django.urls import path
 from coach import tenancy
 from coach.engines import open_engines
 from coach.live.consumers import SessionConsumer
+from coach.live.draining import on_termination
 from coach.live.hub import Hub
 from coach.live.origin import BearerOrOrigin
 from coach.ops.notary import Notary
@@ -52,6 +53,7 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
         async with open_engines() as engines:
             hub = Hub(engines)
             hub.start()
+            on_termination(hub.stop_serving)
             notary = asyncio.create_task(Notary(engines.vault_database).keep())
             scope["state"]["hub"] = hub
             await send({"type": "lifespan.startup.complete"})

@@ -70,6 +70,11 @@ class Database:
         if self._pool is not None:
             await self._pool.close(timeout=2.0)
 
+    @property
+    def waiting(self) -> int:
+        """How many statements wait for a connection."""
+        return self._pool.get_stats()["requests_waiting"] if self._pool is not None else 0
+
     async def fetch(
         self, query: str, params: Params = (), *, timeout_s: float
     ) -> list[tuple[Any, ...]]:

@@ -52,6 +52,8 @@ class Environment(BaseSettings):
     utterances_per_s: float = Field(1.0, gt=0, description="Sustained, by each member")
     utterance_burst: int = Field(5, ge=1, description="At once, by each member")
     sockets_per_user: int = Field(10, ge=1)
+    roads_per_worker: int = Field(64, ge=4, le=1000, description="Utterances under way at most")
+    memory_limit_mb: int = Field(0, ge=0, description="0: the container's limit, or all there is")
 
     nudge_ms: int = Field(650, ge=50, le=5000, description="Without a clause by then: a passage")
     terminal_ms: int = Field(1300, ge=100, le=10000, description="Every road ends by then")

@@ -17,6 +17,8 @@ from coach.tenancy import CurrentOrganisation
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 CODE_LENGTH = 6
 FACILITATORS = "facilitators"
+# What was true of a moment is in the way later: a nudge that waited longer is not released.
+EXPIRES_S = 300
 
 
 def new_join_code() -> str:
@@ -118,6 +120,10 @@ class Session(models.Model):
     )
     killed = models.BooleanField(_("no model is called"), default=False)
     cooldown_s = models.PositiveIntegerField(_("seconds between nudges to a member"), default=10)
+    phase = models.CharField(
+        _("phase"), max_length=80, blank=True, default="", db_default="",
+        help_text=_("Of the activity, as cards and trigger rules name it."),
+    )  # fmt: skip
     roster_version = models.PositiveIntegerField(default=0, editable=False)
     pseudonym_key = models.BinaryField(default=new_pseudonym_key, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -141,6 +147,12 @@ class Member(Tenant):
         PARTICIPANT = "participant", _("participant")
         FACILITATOR = "facilitator", _("facilitator")
 
+    class Verbosity(models.TextChoices):
+        QUIET = "quiet", _("no nudges")
+        LESS = "less", _("fewer nudges")
+        NORMAL = "normal", _("nudges as the session has them")
+        MORE = "more", _("more nudges")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     session = models.ForeignKey(Session, models.CASCADE, related_name="members")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True)
@@ -150,6 +162,10 @@ class Member(Tenant):
     language = models.CharField(_("language they asked for"), max_length=12, blank=True, default="")
     paused = models.BooleanField(_("paused"), default=False)
     snoozed_until = models.DateTimeField(_("snoozed until"), null=True, blank=True)
+    verbosity = models.CharField(
+        _("wishes for"), max_length=8, choices=Verbosity.choices, default=Verbosity.NORMAL,
+        db_default=Verbosity.NORMAL,
+    )  # fmt: skip
     joined_at = models.DateTimeField(_("joined"), auto_now_add=True)
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
 
@@ -299,6 +315,7 @@ class Nudge(Tenant):
         CACHE = "cache", _("cache")
         PLAYBOOK = "playbook", _("playbook")
         FACILITATOR = "facilitator", _("facilitator")
+        OUTSIDE = "outside", _("an engine outside")
 
     class State(models.TextChoices):
         SHOWN = "shown", _("shown")
@@ -318,6 +335,9 @@ class Nudge(Tenant):
     reason = models.CharField(_("why it stands in"), max_length=40, blank=True, default="")
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.SHOWN)
     trace = models.JSONField(_("trace"), default=dict)
+    expires_s = models.PositiveIntegerField(
+        _("of use for seconds"), default=EXPIRES_S, db_default=EXPIRES_S
+    )
     first_ms = models.FloatField(_("first words after ms"), null=True)
     total_ms = models.FloatField(_("complete after ms"), null=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())
@@ -373,6 +393,10 @@ class Alert(Tenant):
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
     at = models.DateTimeField(_("at"), db_default=Now())
     acknowledged_at = models.DateTimeField(_("acknowledged"), null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        Member, models.SET_NULL, null=True, blank=True, related_name="+",
+        verbose_name=_("acknowledged by"),
+    )  # fmt: skip
 
     class Meta:
         verbose_name = _("alert")

@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "coach.gateway",
     "coach.reports",
     "coach.lexicons",
+    "coach.cadence",
     "consent",
     "rag",
     "safety",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from consent.errors import UnknownSubject, VaultUnavailable
 from consent.keys import KeyRing
-from consent.registry import Purpose
+from consent.registry import Field, Purpose
 
 
 class Database(Protocol):
@@ -71,6 +71,11 @@ SELECT logged.id, person.epoch, logged.fields, logged.withheld, person.wrapped_k
 FROM person, logged
 """
 
+ALLOWS = """
+SELECT EXISTS (SELECT FROM consent_live l JOIN consent_subject s ON s.id = l.subject_id
+    WHERE s.id = %(subject)s AND s.erased_at IS NULL
+      AND l.purpose_id = %(purpose)s AND l.field_id = %(field)s)
+"""
 EPOCH = "SELECT epoch FROM consent_subject WHERE id = %(subject)s AND erased_at IS NULL"
 
 
@@ -140,6 +145,20 @@ class Vault:
         """The state of this person's choices now; None once they are erased."""
         rows = await self._fetch(EPOCH, {"subject": subject_id}, timeout_s=timeout_s)
         return int(rows[0][0]) if rows else None
+
+    async def allows(
+        self, subject_id: UUID, field: Field, *, purpose: Purpose, timeout_s: float
+    ) -> bool:
+        """Whether this person lets this purpose have this field now; nothing is given out.
+
+        Raises VaultUnavailable.
+        """
+        rows = await self._fetch(
+            ALLOWS,
+            {"subject": subject_id, "purpose": purpose.value, "field": field.value},
+            timeout_s=timeout_s,
+        )
+        return bool(rows[0][0])
 
     async def _fetch(
         self, query: str, params: Mapping[str, Any], *, timeout_s: float

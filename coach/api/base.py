@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from coach.database import DatabaseError
-from coach.errors import Refused
+from coach.errors import Overloaded, Refused
 from coach.live.hub import Hub
 from coach.models import Member
 from coach.rooms.access import Caller
@@ -22,6 +22,23 @@ from consent.models import Notice
 class Unavailable(exceptions.APIException):
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = "Temporarily unavailable"
+
+
+class Full(exceptions.APIException):
+    """Nothing was done for now; `wait` is in how many seconds to ask again."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "Overloaded"
+
+    def __init__(self, overloaded: Overloaded) -> None:
+        super().__init__(overloaded.detail)
+        self.wait = overloaded.retry_after_ms / 1000
+
+
+class TooFast(exceptions.APIException):
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_detail = "Too fast"
+    wait = 1
 
 
 class Conflict(exceptions.APIException):
@@ -70,12 +87,26 @@ def run_live(work: Any, *args: Any, **kwargs: Any) -> Any:
     """Run one of the live functions on the worker's loop, its errors as HTTP ones."""
     try:
         return async_to_sync(work)(*args, **kwargs)
+    except Overloaded as exc:
+        raise Full(exc) from exc
     except Refused as exc:
         if exc.code == "not_found":
             raise Http404 from exc
+        if exc.code in ("key_reuse", "ended", "busy"):
+            raise Conflict(exc.detail) from exc
+        if exc.code == "rate_limited":
+            raise TooFast(exc.detail) from exc
         raise exceptions.ValidationError({exc.code: [exc.detail]}) from exc
     except DatabaseError as exc:
         raise Unavailable("The store does not answer; try again.") from exc
+
+
+def admit_session(request: Request) -> None:
+    """Raises Full while this worker has no memory for more people."""
+    try:
+        hub_of(request).admission.admit_session()
+    except Overloaded as exc:
+        raise Full(exc) from exc
 
 
 def created(body: Any) -> Response:

@@ -25,7 +25,7 @@ def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None
     headers = {}
     if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(exc, exceptions.Throttled) and (wait := getattr(exc, "wait", None)):
+    if wait := getattr(exc, "wait", None):
         headers["Retry-After"] = str(int(wait) + 1)
     errors = exc.detail if isinstance(exc, exceptions.ValidationError) else None
     detail = "The request does not fit; see errors." if errors else str(exc.detail)

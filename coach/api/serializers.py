@@ -1,21 +1,29 @@
 """The shapes of the REST interface."""
 
-import unicodedata
 from typing import Any
+from unicodedata import category
 
 from rest_framework import serializers
 
-from coach.live.frames import ACTIONS, MAX_TEXT, MODES, VERDICTS
+from coach.live.frames import (
+    ACTIONS,
+    LONGEST_SNOOZE_MINUTES,
+    MAX_TEXT,
+    MODES,
+    MOST_PHASE,
+    VERBOSITIES,
+    VERDICTS,
+)
 from coach.models import Session
 from safety.text import clean
 
 
 class SpeechField(serializers.CharField):
-    """Text people wrote: cleaned before its length is counted, and never half a character."""
+    """Text people wrote: cleaned before its length is counted, no NUL and no half character."""
 
     def to_internal_value(self, data: Any) -> str:
-        if isinstance(data, str) and any(unicodedata.category(c) == "Cs" for c in data):
-            raise serializers.ValidationError("This holds half a character.")
+        if isinstance(data, str) and any(c == "\0" or category(c) == "Cs" for c in data):
+            raise serializers.ValidationError("This holds NUL or half a character.")
         return clean(super().to_internal_value(data)).strip()
 
 
@@ -53,7 +61,7 @@ class SessionOut(serializers.ModelSerializer[Session]):
     class Meta:
         model = Session
         fields = [
-            "id", "title", "join_code", "mode", "status", "killed", "cooldown_s",
+            "id", "title", "join_code", "mode", "status", "killed", "cooldown_s", "phase",
             "created_at", "ended_at",
         ]  # fmt: skip
 
@@ -65,6 +73,19 @@ class ControlIn(serializers.Serializer[Any]):
     passage = serializers.UUIDField(required=False, allow_null=True)
     mode = serializers.ChoiceField(choices=MODES, required=False)
     text = SpeechField(max_length=MAX_TEXT, required=False, allow_blank=True)
+    phase = SpeechField(max_length=MOST_PHASE, required=False, allow_blank=True)
+
+
+class SayIn(serializers.Serializer[Any]):
+    client_msg_id = serializers.UUIDField()
+    text = SpeechField(max_length=MAX_TEXT)
+
+
+class WishesIn(serializers.Serializer[Any]):
+    verbosity = serializers.ChoiceField(choices=VERBOSITIES, required=False, allow_null=True)
+    snooze_minutes = serializers.IntegerField(
+        min_value=0, max_value=LONGEST_SNOOZE_MINUTES, required=False, allow_null=True
+    )
 
 
 class FeedbackIn(serializers.Serializer[Any]):
@@ -77,6 +98,7 @@ class SuggestionIn(serializers.Serializer[Any]):
     member = serializers.UUIDField(required=False, allow_null=True)
     text = SpeechField(max_length=MAX_TEXT, required=False, allow_blank=True)
     passage = serializers.UUIDField(required=False, allow_null=True)
+    engine = serializers.SlugField(max_length=40, required=False, default="outside")
 
 
 class WithdrawIn(serializers.Serializer[Any]):

@@ -12,14 +12,13 @@ from rest_framework.response import Response
 from rest_framework.throttling import AnonRateThrottle
 
 from coach.api.authentication import enforce_csrf
-from coach.api.base import SessionView, created, hub_of, read_notice, run_live
+from coach.api.base import SessionView, admit_session, created, hub_of, read_notice, run_live
 from coach.api.serializers import (
     ControlIn,
     FeedbackIn,
     JoinIn,
     SessionIn,
     SessionOut,
-    SuggestionIn,
 )
 from coach.live.frames import Control, Judge
 from coach.models import Member, Nudge, Session, Staff
@@ -45,6 +44,7 @@ class Join(SessionView):
     def post(self, request: Request) -> Response:
         if request.headers.get("Cookie"):
             enforce_csrf(request)
+        admit_session(request)
         join_in = JoinIn(data=request.data)
         join_in.is_valid(raise_exception=True)
         wanted = join_in.validated_data
@@ -90,6 +90,7 @@ class Sessions(SessionView):
         place = Staff.objects.select_related("organisation").filter(user=user).first()
         if user is None or place is None:
             raise exceptions.PermissionDenied("Only facilitators open sessions.")
+        admit_session(request)
         session_in = SessionIn(data=request.data)
         session_in.is_valid(raise_exception=True)
         wanted = session_in.validated_data
@@ -150,25 +151,6 @@ def _playbook(playbook: Playbook | None) -> dict[str, Any] | None:
     }
 
 
-class SessionEvents(SessionView):
-    @extend_schema(summary="What you missed, by number; also for clients without sockets")
-    def get(self, request: Request, session_id: UUID) -> Response:
-        member = self.member_of(request, session_id)
-        try:
-            after = max(0, int(request.query_params.get("after", "0")))
-        except ValueError:
-            raise exceptions.ValidationError({"after": ["A whole number from 0."]}) from None
-        hub = hub_of(request)
-        history = run_live(
-            hub.engines.log.replay, session_id, member.audience, after=after, timeout_s=2.0
-        )
-        if history is None:
-            raise Http404
-        return Response(
-            {"epoch": str(history.epoch), "seq": history.seq, "events": list(history.events)}
-        )
-
-
 class SessionControl(SessionView):
     @extend_schema(request=ControlIn, summary="Pause, resume, kill, release, send ...")
     def post(self, request: Request, session_id: UUID) -> Response:
@@ -188,16 +170,6 @@ class SessionEnd(SessionView):
         member = self.facilitator_of(request, session_id)
         run_live(control.apply, hub_of(request), session_id, member.id, member.role, Control("end"))
         return Response({"done": "end"})
-
-
-class SessionUtterances(SessionView):
-    @extend_schema(summary="Your own utterances, as they are stored: masked")
-    def get(self, request: Request, session_id: UUID) -> Response:
-        member = self.member_of(request, session_id)
-        rows = member.utterances.values(
-            "id", "text", "act", "outcome", "reason", "accepted_at", "client_msg_id"
-        ).order_by("-accepted_at")[:200]
-        return Response(list(rows))
 
 
 class SessionNudges(SessionView):
@@ -256,25 +228,6 @@ class NudgeWhy(SessionView):
         if facilitates:
             body |= {"stages": trace.get("stages", []), "passages": trace.get("passages", [])}
         return Response(body)
-
-
-class Suggestions(SessionView):
-    @extend_schema(request=SuggestionIn, summary="A nudge from outside, through the same gates")
-    def post(self, request: Request) -> Response:
-        suggestion_in = SuggestionIn(data=request.data)
-        suggestion_in.is_valid(raise_exception=True)
-        wanted = suggestion_in.validated_data
-        member = self.facilitator_of(request, wanted["session"])
-        send = Control(
-            "send",
-            member=wanted.get("member"),
-            passage=wanted.get("passage"),
-            text=wanted.get("text") or "",
-        )
-        if not (send.text or send.passage):
-            raise exceptions.ValidationError({"text": ["A text or a passage is needed."]})
-        run_live(control.apply, hub_of(request), member.session_id, member.id, member.role, send)
-        return created({"done": "send"})
 
 
 def _session_of(nudge_id: UUID) -> UUID:

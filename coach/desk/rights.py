@@ -6,7 +6,7 @@ from django.contrib.auth.backends import BaseBackend
 
 from coach.models import Staff
 
-OURS = frozenset({"coach", "consent", "gateway", "lexicons", "rag", "reports"})
+OURS = frozenset({"cadence", "coach", "consent", "gateway", "lexicons", "rag", "reports"})
 # Rows of their own organisation; who else's there are, row-level security keeps from them.
 WRITES = frozenset(
     {
@@ -14,6 +14,7 @@ WRITES = frozenset(
         "coach.add_staff", "coach.change_staff", "coach.delete_staff",
         "consent.add_closedpurpose", "consent.delete_closedpurpose",
         "gateway.add_budget", "gateway.change_budget",
+        "cadence.add_triggerrule", "cadence.change_triggerrule", "cadence.delete_triggerrule",
         "lexicons.add_term", "lexicons.change_term", "lexicons.delete_term",
         "rag.change_playbook", "rag.change_playbookversion", "rag.change_entry",
     }

@@ -58,6 +58,7 @@ class LiveClient:
         self.passing: list[dict[str, Any]] = []
         self.turns: dict[str, Turn] = {}
         self.gaps = 0
+        self.repeats: list[dict[str, Any]] = []
         self.resyncs = 0
         self._by_utterance: dict[str, Turn] = {}
         self._socket: ClientConnection | None = None
@@ -147,6 +148,7 @@ class LiveClient:
         if "seq" in frame and kind not in ("welcome", "resync"):
             if frame["seq"] <= self.last_seq:
                 # A stored outcome sent again answers a retry, though its number is old.
+                self.repeats.append(frame)
                 self._settle(frame, now)
                 return
             if frame["seq"] > self.last_seq + 1:
@@ -187,6 +189,100 @@ class LiveClient:
     def _by_nudge_start(self, turn: Turn, now: float) -> None:
         if turn.first_ms is None:
             turn.first_ms = (now - turn.sent_at) * 1000
+
+
+class EventClient(LiveClient):
+    """The same member without a socket: events come over HTTP, words go by POST."""
+
+    def __init__(self, url: str, ticket: Ticket) -> None:
+        super().__init__(url, ticket)
+        self._base = _http(url)
+        self._stack = contextlib.AsyncExitStack()
+        self.http: httpx2.AsyncClient | None = None
+        self.closed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def open(self, *, as_role: str = "") -> None:
+        """Connect, and go on where the last stream ended. Raises RestError."""
+        headers = {"Authorization": f"Bearer {self.ticket.token}"}
+        asked = {"Accept": "text/event-stream"}
+        if self.epoch:
+            asked["Last-Event-ID"] = f"{self.epoch}.{self.last_seq}"
+        self.http = await self._stack.enter_async_context(
+            httpx2.AsyncClient(base_url=self._base, headers=headers, timeout=30.0)
+        )
+        self.closed = asyncio.get_running_loop().create_future()
+        path = f"/api/v1/sessions/{self.ticket.session}/stream/"
+        answer = await self._stack.enter_async_context(
+            self.http.stream("GET", path, headers=asked, params={"as": as_role} if as_role else {})
+        )
+        if answer.status_code != 200:
+            raise RestError(answer.status_code, (await answer.aread()).decode())
+        events = _events(answer)
+        self.welcome = json.loads((await anext(events))[1])
+        if not self.epoch:
+            self.epoch, self.last_seq = self.welcome["epoch"], self.welcome["seq"]
+        self._reader = asyncio.create_task(self._follow(events))
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reader
+        await self._stack.aclose()
+
+    async def abort(self) -> None:
+        await self.close()
+
+    async def send(self, frame: Mapping[str, Any]) -> None:
+        """Post what a socket would have taken as a frame; what is refused raises RestError."""
+        assert self.http is not None
+        kind = frame["type"]
+        if kind == "resume":
+            return
+        session = f"/api/v1/sessions/{self.ticket.session}"
+        path = {
+            "utterance": f"{session}/utterances/",
+            "prefer": f"{session}/wishes/",
+            "control": f"{session}/control/",
+            "feedback": f"/api/v1/nudges/{frame.get('nudge')}/feedback/",
+        }[kind]
+        answer = await self.http.post(path, json={k: v for k, v in frame.items() if k != "type"})
+        if answer.status_code >= 400:
+            raise RestError(answer.status_code, answer.json())
+        if kind == "utterance":
+            await self._said(answer.json())
+
+    async def _said(self, said: Mapping[str, Any]) -> None:
+        """What the answer to a POST says of the turn; its events may have come before it."""
+        if (turn := self.turns.get(said["client_msg_id"])) is not None:
+            turn.utterance = said["utterance"]
+            self._by_utterance[turn.utterance] = turn
+        if said["outcome"] is not None:
+            self._settle(said["outcome"], time.perf_counter())
+
+    async def _follow(self, events: AsyncIterator[tuple[str, str]]) -> None:
+        with contextlib.suppress(httpx2.HTTPError):
+            async for kind, data in events:
+                if kind == "closed":
+                    self.closed.set_result(json.loads(data)["code"])
+                    return
+                await self._take(json.loads(data))
+        if not self.closed.done():
+            self.closed.set_result(1006)
+
+
+async def _events(answer: httpx2.Response) -> AsyncIterator[tuple[str, str]]:
+    """Type and data of each event; comments are left out."""
+    kind, data = "message", ""
+    async for line in answer.aiter_lines():
+        name, _, value = line.partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data":
+            data = value
+        elif not line and data:
+            yield kind, data
+            kind, data = "message", ""
 
 
 class RestError(Exception):
@@ -238,6 +334,9 @@ class Rest:
 @asynccontextmanager
 async def rest(base: str, token: str = "") -> AsyncIterator[Rest]:
     """A REST client of the server at `base`, http or ws."""
-    address = base.replace("ws://", "http://").replace("wss://", "https://").rstrip("/")
-    async with httpx2.AsyncClient(base_url=address, timeout=15.0) as http:
+    async with httpx2.AsyncClient(base_url=_http(base), timeout=15.0) as http:
         yield Rest(http, token)
+
+
+def _http(base: str) -> str:
+    return base.replace("ws://", "http://").replace("wss://", "https://").rstrip("/")

@@ -13,6 +13,7 @@ from coach.live.log import Logged
 log = structlog.get_logger(__name__)
 
 SEND_S = 0.25
+WORKERS = "workers"
 
 
 def group_of(session: UUID, audience: str) -> str:
@@ -33,9 +34,9 @@ async def pass_on(session: UUID, audience: str, frame: Mapping[str, Any]) -> Non
     await _send(group_of(session, audience), {"type": "passing.frame", "frame": dict(frame)})
 
 
-async def tell(session: UUID, audience: str, what: str, **details: Any) -> None:
-    """A word to the workers that serve this audience, not to its people."""
-    await _send(group_of(session, audience), {"type": what, **details})
+async def order(what: str, session: UUID, **details: Any) -> None:
+    """A word to every worker, not to people (`orders.py`)."""
+    await _send(WORKERS, {"type": what, "session": str(session), **details})
 
 
 async def _send(group: str, message: dict[str, Any]) -> None:

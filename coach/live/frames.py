@@ -13,12 +13,16 @@ from safety.text import clean
 MAX_FRAME_BYTES = 32 * 1024
 MAX_DEPTH = 8
 MAX_TEXT = 4000
+MOST_PHASE = 80
 STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 BRACKETS = re.compile(r"[][{}]")
 VERDICTS = ("accepted", "edited", "dismissed", "snoozed", "not_relevant", "unsafe")
 ACTIONS = (
     "pause", "resume", "kill", "unkill", "mode", "release", "hold", "edit", "send", "start", "end",
+    "phase",
 )  # fmt: skip
+VERBOSITIES = ("quiet", "less", "normal", "more")
+LONGEST_SNOOZE_MINUTES = 240
 MODES = ("auto", "review", "facilitator_only", "paused")
 
 
@@ -62,6 +66,14 @@ class Judge:
 
 
 @dataclass(frozen=True)
+class Prefer:
+    """How many nudges somebody wants; None leaves a wish as it is, 0 minutes end a snooze."""
+
+    verbosity: str | None = None
+    snooze_minutes: int | None = None
+
+
+@dataclass(frozen=True)
 class Control:
     action: str
     member: UUID | None = None
@@ -69,6 +81,7 @@ class Control:
     passage: UUID | None = None
     mode: str = ""
     text: str = field(default="", repr=False)
+    phase: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class Ping:
     pass
 
 
-Frame = Resume | Say | Drafting | Cancel | Judge | Control | Ping
+Frame = Resume | Say | Drafting | Cancel | Judge | Prefer | Control | Ping
 
 
 def parse(text: str | None, data: bytes | None = None) -> Frame:
@@ -152,6 +165,19 @@ def _judge(content: dict[str, Any]) -> Judge:
     return Judge(_uuid(content, "nudge"), verdict, text)
 
 
+def _prefer(content: dict[str, Any]) -> Prefer:
+    verbosity, minutes = content.get("verbosity"), content.get("snooze_minutes")
+    if verbosity is not None and verbosity not in VERBOSITIES:
+        raise FrameError("bad_request", f"`verbosity` is one of {', '.join(VERBOSITIES)}.")
+    if minutes is not None and (
+        not isinstance(minutes, int)
+        or isinstance(minutes, bool)
+        or not 0 <= minutes <= LONGEST_SNOOZE_MINUTES
+    ):
+        raise FrameError("bad_request", f"`snooze_minutes`: 0 to {LONGEST_SNOOZE_MINUTES}.")
+    return Prefer(verbosity, minutes)
+
+
 def _control(content: dict[str, Any]) -> Control:
     action = content.get("action")
     if action not in ACTIONS:
@@ -166,6 +192,7 @@ def _control(content: dict[str, Any]) -> Control:
         passage=_uuid(content, "passage") if content.get("passage") else None,
         mode=mode if action == "mode" else "",
         text=speech(content, "text") if content.get("text") is not None else "",
+        phase=_phase(content) if action == "phase" else "",
     )
     if action in ("release", "hold", "edit") and control.nudge is None:
         raise FrameError("bad_request", f"`{action}` needs the `nudge`.")
@@ -174,6 +201,13 @@ def _control(content: dict[str, Any]) -> Control:
     if action == "send" and not (control.text or control.passage):
         raise FrameError("bad_request", "`send` needs a `text` or a `passage`.")
     return control
+
+
+def _phase(content: dict[str, Any]) -> str:
+    phase = speech(content, "phase") if content.get("phase") is not None else ""
+    if len(phase) > MOST_PHASE:
+        raise FrameError("too_long", f"`phase` holds at most {MOST_PHASE} characters.")
+    return phase
 
 
 def _ping(_content: dict[str, Any]) -> Ping:
@@ -186,6 +220,7 @@ READERS: dict[str, Callable[[dict[str, Any]], Frame]] = {
     "draft": _drafting,
     "cancel": _cancel,
     "feedback": _judge,
+    "prefer": _prefer,
     "control": _control,
     "ping": _ping,
 }

@@ -1,7 +1,6 @@
 """What one worker has under way: its open sockets, its roads, and its watch over both."""
 
 import asyncio
-import contextlib
 import time
 import uuid
 from collections import OrderedDict
@@ -13,25 +12,32 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 
-from coach import tenancy
 from coach.database import DatabaseError
 from coach.engines import Engines
-from coach.errors import Refused
+from coach.errors import Overloaded, Refused
 from coach.gateway.ledger import BudgetNews
 from coach.live import doorbell
+from coach.live.admission import Admission
 from coach.live.deadline import Deadline, Stopwatch
+from coach.live.delivery import CLOSE_RESTARTING
 from coach.live.frames import Say
 from coach.live.lines import Lines
-from coach.live.log import Accepted, Logged, Outgoing, Pace, digest_of
+from coach.live.log import Accepted, Outgoing, Pace, digest_of
+from coach.live.orders import Orders
 from coach.live.room import Room, load_room
+from coach.live.typists import Typists
+from coach.live.watch import Watch
 from coach.models import FACILITATORS
 from coach.nudges import ending
-from coach.nudges.outcome import Cancelled, Failed, Outcome, stand_in
+from coach.nudges.outcome import Cancelled, Failed, Nudge, Outcome, Silence, stand_in
 from coach.nudges.road import compose
 from coach.nudges.trace import Heard, Trace
+from coach.nudges.warming import Warmer
 from coach.ops import metrics
+from coach.rooms.access import Rights
 from consent.errors import ConsentError
 from consent.registry import Purpose
+from safety import guardrails
 from safety.errors import RedactionFailed
 from safety.redaction import Redacted, placeholder
 
@@ -40,27 +46,34 @@ log = structlog.get_logger(__name__)
 ACCEPT_S = 0.5
 ACCEPT_ATTEMPTS = 4
 WRITE_S = 0.5
-WATCH_EVERY_S = 1.0
-REJOIN_EVERY = 5
+WAITING_PER_CONNECTION = 4
 ROOMS_KEPT = 512
 SPOKEN_KEPT = 200
 
 
-class Socket(Protocol):
-    """What the hub asks of a connected consumer."""
+class Reader(Protocol):
+    """What the hub asks of whoever reads a stream: a socket's delivery, or an event stream's."""
 
     session: UUID
     audience: str
     member: UUID
+    rights: Rights
 
     def head_is(self, seq: int) -> None: ...
 
-    async def rights_ended(self) -> None: ...
+    def rights_ended(self) -> None: ...
+
+    def end(self, code: int) -> None: ...
 
     async def join_group(self) -> None: ...
 
-    @property
-    def rights(self) -> tuple[UUID, int | None, str | None, str]: ...
+
+@dataclass(frozen=True)
+class Said:
+    """An utterance that is stored, and its terminal frame if it was answered before."""
+
+    utterance: UUID
+    outcome: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -90,21 +103,38 @@ class Hub:
     def __init__(self, engines: Engines) -> None:
         self.engines = engines
         self.draining = False
-        self._sockets: set[Socket] = set()
-        self._walks: dict[UUID, Walk] = {}
+        self.readers: set[Reader] = set()
+        self.walks: dict[UUID, Walk] = {}
         self._rooms: OrderedDict[UUID, Room] = OrderedDict()
         self._speakers: OrderedDict[UUID, Speaker] = OrderedDict()
-        self._beats = 0
-        self._notice: int | None = None
-        self._typing: dict[UUID, float] = {}
+        self.typists = Typists()
         self._background: set[asyncio.Task[Any]] = set()
         self._reports: dict[UUID, asyncio.Task[None]] = {}
-        self._watch: asyncio.Task[None] | None = None
+        self._measuring: asyncio.Task[None] | None = None
         self.lines = Lines(engines.database)
+        self.orders = Orders(self)
+        self.warmer = Warmer(engines, self.room)
+        self.admission = Admission(
+            most=settings.ENV.roads_per_worker,
+            slow_ms=settings.ENV.nudge_ms / 2,
+            waiting=lambda: engines.database.waiting,
+            waiting_most=WAITING_PER_CONNECTION * settings.DATABASE_POOL,
+            memory_bytes=settings.ENV.memory_limit_mb * 2**20,
+            shed=self._rooms.clear,
+        )
+        self._watch = Watch(self)
         engines.ledger.tell = self._tell_budget
 
     def start(self) -> None:
-        self._watch = asyncio.create_task(self._keep_watch())
+        self._watch.start()
+        self.orders.start()
+        self._measuring = asyncio.create_task(self.admission.keep_watch())
+
+    def stop_serving(self) -> None:
+        """Let nobody in from now on, and send whoever reads an event stream to another worker."""
+        self.draining = True
+        for reader in list(self.readers):
+            reader.end(CLOSE_RESTARTING)
 
     async def drain(self) -> None:
         """Let every road come to its end, then stop watching."""
@@ -112,19 +142,21 @@ class Hub:
         limit = time.monotonic() + settings.ENV.terminal_ms / 1000 + WRITE_S
         while self._background and (left := limit - time.monotonic()) > 0:
             await asyncio.wait(self._background, timeout=left)
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+        if self._measuring is not None:
+            self._measuring.cancel()
+        await self.orders.stop()
+        await self._watch.stop()
 
-    def connect(self, socket: Socket) -> None:
-        self._sockets.add(socket)
+    def connect(self, reader: Reader) -> None:
+        self.readers.add(reader)
 
-    def disconnect(self, socket: Socket) -> None:
-        self._sockets.discard(socket)
+    def disconnect(self, reader: Reader) -> None:
+        self.readers.discard(reader)
+        if not self.is_connected(reader.member):
+            self.typists.forget(reader.member)
 
     def is_connected(self, member: UUID) -> bool:
-        return any(socket.member == member for socket in self._sockets)
+        return any(reader.member == member for reader in self.readers)
 
     async def room(self, session: UUID, *, fresh: bool = False) -> Room | None:
         """This session as the worker knows it, read anew when asked to."""
@@ -143,9 +175,16 @@ class Hub:
     def known_room(self, session: UUID) -> Room | None:
         return self._rooms.get(session)
 
-    def typing(self, member: UUID) -> None:
-        """This member is writing: their older nudge would come in between."""
-        self._typing[member] = time.monotonic()
+    def draft(self, text: str, *, session: UUID, member: UUID) -> None:
+        """This member is writing: nudges wait, and what they may be about to say is looked up."""
+        if not text:
+            self.typists.forget(member)
+            return
+        self.typists.wrote(member)
+        if self.admission.overload:
+            metrics.DRAFTS.labels("overloaded").inc()
+        else:
+            self.warmer.draft(text, session=session, member=member)
 
     def forget_room(self, session: UUID) -> None:
         self._rooms.pop(session, None)
@@ -158,11 +197,32 @@ class Hub:
                 known.setdefault(placeholder("NAME", name, room.key), name)
         return known
 
-    async def say(self, say: Say, *, session: UUID, member: UUID, audience: str) -> None:
+    async def say(self, say: Say, *, session: UUID, member: UUID, audience: str) -> Said:
         """Accept an utterance and walk its road in the background.
 
-        Raises Refused when it was not accepted; DatabaseError when nobody knows.
+        Raises Refused when it was not accepted, Overloaded among them; DatabaseError when nobody
+        knows.
         """
+        self.typists.forget(member)
+        try:
+            self.admission.admit()
+        except Overloaded:
+            # A cry for help finds its way whatever else is going on.
+            if not guardrails.check_input(say.text, None).escalate:
+                raise
+        self.admission.began()
+        walking = False
+        try:
+            said, walking = await self._accepted(say, session, member, audience)
+        finally:
+            if not walking:
+                self.admission.ended(None)
+        return said
+
+    async def _accepted(
+        self, say: Say, session: UUID, member: UUID, audience: str
+    ) -> tuple[Said, bool]:
+        """What became of it, and whether its road is being walked from here on."""
         watch = Stopwatch()
         begun = Deadline.after_ms(settings.ENV.terminal_ms)
         clause_by = Deadline.after_ms(settings.ENV.nudge_ms)
@@ -189,12 +249,12 @@ class Hub:
                 text = redacted.text if redacted else ""
                 heard = Heard(accepted.utterance, member, room, accepted, text)
                 self._begin(heard, audience, watch, clause_by, begun, unread=redacted is None)
-                return
+                return Said(accepted.utterance), True
             if accepted.known:
                 if not accepted.same_text:
                     raise Refused("key_reuse", "This `client_msg_id` was used for other words.")
                 await self._repeat(say, session, audience, accepted)
-                return
+                return Said(accepted.utterance, accepted.outcome), False
         raise Refused("busy", "Too many are joining right now; say it again.")
 
     def forget_speaker(self, member: UUID) -> None:
@@ -204,7 +264,7 @@ class Hub:
     def cancel(self, member: UUID, reason: str, *, utterance: UUID | None = None) -> bool:
         """Stop this member's roads, or one of them; each still gets its terminal event."""
         stopped = False
-        for key, walk in self._walks.items():
+        for key, walk in self.walks.items():
             if walk.member == member and utterance in (None, key) and not walk.task.done():
                 walk.stopped = walk.stopped or reason
                 walk.task.cancel()
@@ -279,25 +339,32 @@ class Hub:
         self.cancel(heard.member, "superseded")
         trace = Trace(watch)
         nudge = uuid.uuid4()
-        show = self._show(heard, audience, nudge)
+        show = self._show(heard, audience, nudge, trace)
         road = self._unread() if unread else compose(
             heard, engines=self.engines, show=show, clause_by=clause_by, deadline=deadline,
             trace=trace,
         )  # fmt: skip
         walk = Walk(heard.member, asyncio.create_task(road))
-        self._walks[heard.utterance] = walk
+        self.walks[heard.utterance] = walk
         metrics.ROADS.inc()
         self._keep(self._see_through(heard, audience, walk, trace, nudge, deadline))
 
     async def _unread(self) -> Outcome:
         return Failed("redaction_failed")
 
-    def _show(self, heard: Heard, audience: str, nudge: UUID) -> Callable[[str, int], Any]:
+    def _show(
+        self, heard: Heard, audience: str, nudge: UUID, trace: Trace
+    ) -> Callable[[str, int], Any]:
         live = heard.state.mode == "auto"
 
         async def show(clause: str, offset: int) -> None:
+            nonlocal live
+            if offset == 0 and self.typists.busy(heard.member):
+                # Not clause by clause while they write; whole, once they pause.
+                live = False
             if not live:
                 return
+            trace.streamed = True
             if offset == 0:
                 start = {
                     "type": "nudge.start",
@@ -324,6 +391,15 @@ class Hub:
         try:
             await asyncio.wait({walk.task}, timeout=deadline.remaining_s())
             outcome = self._outcome_of(walk, trace, heard)
+            if (
+                isinstance(outcome, Nudge)
+                # What they have begun to read is not taken back.
+                and not trace.streamed
+                and not await self.typists.paused(
+                    heard.member, timeout_s=deadline.remaining_s() - WRITE_S
+                )
+            ):
+                outcome = Silence("typing")
             ended = ending.Ending(heard, audience, outcome, trace, nudge)
             try:
                 with trace.watch.stage("finish"):
@@ -339,8 +415,9 @@ class Hub:
             await doorbell.pass_on(heard.room.session, FACILITATORS, ended.timing())
             await self._tell_facilitators(ended)
         finally:
-            self._walks.pop(heard.utterance, None)
+            self.walks.pop(heard.utterance, None)
             metrics.ROADS.dec()
+            self.admission.ended(trace.own_ms())
 
     def _outcome_of(self, walk: Walk, trace: Trace, heard: Heard) -> Outcome:
         if not walk.task.done():
@@ -414,115 +491,3 @@ class Hub:
         self._background.discard(task)
         if not task.cancelled() and (fault := task.exception()) is not None:
             log.error("hub.broken", exc_info=(type(fault), fault, fault.__traceback__))
-
-    async def _keep_watch(self) -> None:
-        """Once a second: numbers that the doorbell may have missed, rights that ended, orphans."""
-        while True:
-            await asyncio.sleep(WATCH_EVERY_S)
-            tenancy.enter(tenancy.everywhere("watch"))
-            try:
-                await self._compare_heads()
-                await self._end_rights()
-                await self._adopt_orphans()
-                await self._rejoin()
-                await self._ask_again()
-            except DatabaseError as exc:
-                log.warning("watch.blind", error=type(exc).__name__)
-
-    async def _ask_again(self) -> None:
-        """Tell whoever is here of a notice that voids what they allowed."""
-        rows = await self.engines.vault_database.fetch(NOTICE, timeout_s=WRITE_S)
-        version, known = rows[0][0], self._notice
-        self._notice = version
-        if known is None or version == known:
-            return
-        frame = {"type": "consent.changed", "consent": {}, "asks_again": True, "notice": version}
-        for session, audience in {(s.session, s.audience) for s in self._sockets}:
-            if audience != FACILITATORS:
-                await doorbell.pass_on(session, audience, frame)
-
-    async def _rejoin(self) -> None:
-        """Layers forget their groups, after a restart or a day; a member says so again."""
-        self._beats += 1
-        if self._beats % REJOIN_EVERY == 0:
-            await self.lines.renew(timeout_s=WRITE_S)
-            for socket in list(self._sockets):
-                await socket.join_group()
-
-    async def _compare_heads(self) -> None:
-        wanted = {(socket.session, socket.audience) for socket in self._sockets}
-        if not wanted:
-            return
-        heads = await self.engines.log.heads(list(wanted), timeout_s=WRITE_S)
-        for socket in list(self._sockets):
-            if (head := heads.get((socket.session, socket.audience))) is not None:
-                socket.head_is(head)
-
-    async def _end_rights(self) -> None:
-        sockets = list(self._sockets)
-        if not sockets:
-            return
-        rights = [socket.rights for socket in sockets]
-        rows = await self.engines.database.fetch(
-            RIGHTS,
-            {
-                "members": [member for member, _, _, _ in rights],
-                "users": [user for _, user, _, _ in rights],
-                "keys": [key for _, _, key, _ in rights],
-                "stamps": [stamp for _, _, _, stamp in rights],
-            },
-            timeout_s=WRITE_S,
-        )
-        for (nth,) in rows:
-            await sockets[nth - 1].rights_ended()
-
-    async def _adopt_orphans(self) -> None:
-        """Give a terminal event to utterances whose worker died on the way."""
-        orphans = await self.engines.log.orphans(timeout_s=WRITE_S)
-        for utterance, session, member, key, organisation in orphans:
-            if utterance not in self._walks:
-                with tenancy.acting(tenancy.of([organisation], actor="watch")):
-                    await self._adopt(utterance, session, member, key)
-
-    async def _adopt(self, utterance: UUID, session: UUID, member: UUID, key: UUID) -> None:
-        frame = {
-            "utterance": str(utterance),
-            "client_msg_id": str(key),
-            "code": "interrupted",
-            "detail": "The server was restarted while it worked on this.",
-        }
-        room = await self.room(session)
-        seat = room.seat(member) if room is not None else None
-        audience = FACILITATORS if seat and seat.role == "facilitator" else str(member)
-        logged: tuple[Logged, ...] = await self.engines.log.finish(
-            session=session,
-            utterance=utterance,
-            outcome="error",
-            reason="interrupted",
-            act="",
-            outgoing=[Outgoing(audience, "error", frame)],
-            timeout_s=WRITE_S,
-        )
-        await doorbell.ring(session, logged)
-
-
-NOTICE = "SELECT coalesce(max(version), 0) FROM consent_notice WHERE asks_again"
-
-# A seat that is gone, a place that is gone or became another, a log-in that is shut or got a new
-# password, a browser's session that ended.
-RIGHTS = """
-SELECT w.nth
-FROM unnest(%(members)s::uuid[], %(users)s::int[], %(keys)s::text[], %(stamps)s::text[])
-    WITH ORDINALITY AS w(member, "user", key, stamp, nth)
-LEFT JOIN coach_member m ON m.id = w.member AND m.removed_at IS NULL
-LEFT JOIN coach_session s ON s.id = m.session_id
-LEFT JOIN auth_user u ON u.id = w."user"
-LEFT JOIN django_session d ON d.session_key = w.key
-WHERE m.id IS NULL
-   OR (m.role = 'facilitator' AND NOT EXISTS (
-        SELECT FROM coach_staff f
-        WHERE f.user_id = m.user_id AND f.organisation_id = s.organisation_id
-          AND (f.role = 'administrator' OR s.facilitator_id = m.user_id)))
-   OR (w."user" IS NOT NULL AND (u.id IS NULL OR NOT u.is_active OR md5(u.password) <> w.stamp))
-   OR (w.key IS NOT NULL AND (d.session_key IS NULL OR d.expire_date < now()))
-"""

@@ -17,6 +17,8 @@ from coach.database import Database
 REPLAY_LIMIT = 256
 LEASE_S = 3.0
 RECENT_TURNS = 8
+# A nudge is like none of so many before it.
+UNLIKE_LAST = 6
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Accepted:
     recent_turns: tuple[str, ...] = field(repr=False)
     recent_passages: tuple[UUID, ...]
     too_fast: bool = False
+    verbosity: str = "normal"
+    recent_nudges: tuple[str, ...] = field(default=(), repr=False)
 
 
 # Streams are locked in the order of their ids, so that two writers never wait for each other.
@@ -110,7 +114,7 @@ ACCEPT = f"""
 WITH room AS (
     SELECT s.id AS session_id, s.organisation_id, s.mode, s.status,
            s.killed OR o.killed AS killed, s.cooldown_s, s.roster_version, m.id AS member_id,
-           m.paused, coalesce(m.snoozed_until > now(), false) AS snoozed
+           m.paused, coalesce(m.snoozed_until > now(), false) AS snoozed, m.verbosity
     FROM coach_member m
     JOIN coach_session s ON s.id = m.session_id
     JOIN coach_organisation o ON o.id = s.organisation_id
@@ -162,9 +166,12 @@ SELECT (SELECT id FROM said), prior.id, prior.digest, prior.member_id = room.mem
              ORDER BY u.accepted_at DESC LIMIT {RECENT_TURNS}),
        ARRAY(SELECT p FROM (
                  SELECT passages, created_at FROM coach_nudge n
-                 WHERE n.member_id = room.member_id ORDER BY n.created_at DESC LIMIT 6
+                 WHERE n.member_id = room.member_id ORDER BY n.created_at DESC LIMIT {UNLIKE_LAST}
              ) r, unnest(r.passages) p),
-       EXISTS (SELECT FROM due) AND NOT EXISTS (SELECT FROM paced)
+       EXISTS (SELECT FROM due) AND NOT EXISTS (SELECT FROM paced),
+       room.verbosity,
+       ARRAY(SELECT n.text FROM coach_nudge n WHERE n.member_id = room.member_id
+             ORDER BY n.created_at DESC LIMIT {UNLIKE_LAST})
 FROM room LEFT JOIN prior ON true
 """
 
@@ -190,6 +197,25 @@ WITH won AS (
     WHERE a.id IS NOT NULL
 ), wanted AS (
     SELECT a.* FROM won,
+        unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
+        WITH ORDINALITY AS a(audience, type, frame, ord)
+), {_APPEND}
+SELECT audience, seq, frame FROM numbered
+"""
+
+GIVE = f"""
+WITH nudged AS (
+    INSERT INTO coach_nudge (id, session_id, member_id, text, citations, passages, source, reason,
+                             state, trace)
+    SELECT n.id, %(session)s, n.member_id, n.text, n.citations, n.passages, n.source, n.reason,
+           n.state, n.trace
+    FROM jsonb_to_record(%(nudge)s::jsonb) AS n(
+        id uuid, member_id uuid, text text, citations jsonb, passages uuid[], source text,
+        reason text, state text, trace jsonb)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+), wanted AS (
+    SELECT a.* FROM nudged,
         unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
         WITH ORDINALITY AS a(audience, type, frame, ord)
 ), {_APPEND}
@@ -319,6 +345,22 @@ class EventLog:
         )
         return tuple(Logged(*row) for row in rows)
 
+    async def give(
+        self,
+        session: UUID,
+        nudge: Mapping[str, Any],
+        outgoing: Sequence[Outgoing],
+        *,
+        timeout_s: float,
+    ) -> tuple[Logged, ...]:
+        """Store a nudge that answers no utterance, with its frames."""
+        rows = await self._database.fetch(
+            GIVE,
+            {"session": session, "nudge": json.dumps(nudge), **_columns(outgoing)},
+            timeout_s=timeout_s,
+        )
+        return tuple(Logged(*row) for row in rows)
+
     async def replay(
         self, session: UUID, audience: str, *, after: int, timeout_s: float
     ) -> History | None:
@@ -385,4 +427,6 @@ def _accepted(row: tuple[Any, ...], utterance: UUID, digest: bytes) -> Accepted:
         recent_turns=tuple(reversed(row[14])),
         recent_passages=tuple(row[15]),
         too_fast=row[16],
+        verbosity=row[17],
+        recent_nudges=tuple(row[18]),
     )

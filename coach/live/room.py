@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from coach.cadence.rules import Rule
 from coach.database import Database
 from safety.redaction import Lexicon
 
@@ -16,7 +17,13 @@ SELECT s.organisation_id, s.playbook_id, s.pseudonym_key, s.roster_version, s.ti
                      ORDER BY m.number)
                  FROM coach_member m WHERE m.session_id = s.id AND m.removed_at IS NULL), '[]'),
        coalesce((SELECT jsonb_agg(jsonb_build_array(t.use, t.text) ORDER BY t.id)
-                 FROM lexicons_term t WHERE t.organisation_id = s.organisation_id), '[]')
+                 FROM lexicons_term t WHERE t.organisation_id = s.organisation_id), '[]'),
+       s.phase,
+       coalesce((SELECT jsonb_agg(
+                     to_jsonb(r) - '{playbook_id,organisation_id,number,enabled}'::text[]
+                     ORDER BY r.number, r.id)
+                 FROM cadence_triggerrule r
+                 WHERE r.playbook_id = s.playbook_id AND r.enabled), '[]')
 FROM coach_session s JOIN coach_organisation o ON o.id = s.organisation_id
 WHERE s.id = %(session)s
 """
@@ -49,6 +56,8 @@ class Room:
     seats: tuple[Seat, ...]
     lexicon: Lexicon = field(default_factory=Lexicon, repr=False)
     language: str = "en"
+    phase: str = ""
+    rules: tuple[Rule, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,9 +72,10 @@ async def load_room(database: Database, session: UUID, *, timeout_s: float) -> R
     rows = await database.fetch(ROOM, {"session": session}, timeout_s=timeout_s)
     if not rows:
         return None
-    organisation, playbook, key, version, title, mode, status, killed, cooldown, seats, terms = (
-        rows[0]
-    )
+    (
+        organisation, playbook, key, version, title, mode, status, killed, cooldown, seats, terms,
+        phase, rules,
+    ) = rows[0]  # fmt: skip
     return Room(
         session=session,
         organisation_id=organisation,
@@ -79,6 +89,8 @@ async def load_room(database: Database, session: UUID, *, timeout_s: float) -> R
         cooldown_s=cooldown,
         seats=tuple(_seat(entry) for entry in seats),
         lexicon=_lexicon(terms),
+        phase=phase,
+        rules=tuple(Rule.of(row) for row in rules),
     )
 
 

@@ -1,6 +1,10 @@
 """Is a nudge due? The room's mode, the person's wishes, and what was said decide, in that order."""
 
-from coach.live.log import Accepted
+from typing import Protocol
+
+from coach.cadence.rules import Moment
+from safety.classifiers import Signals
+from safety.guardrails import WORKING_POINT
 
 # Acts that carry the talk along and ask for nothing; `min_words` keeps a long one due.
 CARRYING = frozenset({"backchannel", "disruption"})
@@ -10,9 +14,30 @@ BACKCHANNELS = frozenset(
     | {"yeah", "yes", "yep", "no", "nope", "ok", "okay", "right", "sure", "exactly", "thanks"}
     | {"i", "see", "got", "it", "well", "so"}
 )
+# How much longer, or shorter, than the session's cooldown a member waits by their own wish.
+COOLDOWNS = {"less": 3.0, "normal": 1.0, "more": 0.5}
 
 
-def refused_by_room(room: Accepted) -> str | None:
+class Standing(Protocol):
+    """What a room and a member's wishes are at this moment."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def member_paused(self) -> bool: ...
+    @property
+    def snoozed(self) -> bool: ...
+    @property
+    def verbosity(self) -> str: ...
+    @property
+    def since_nudge_s(self) -> float | None: ...
+    @property
+    def cooldown_s(self) -> float: ...
+
+
+def refused_by_room(room: Standing) -> str | None:
     """Why this member gets no nudge now, whatever they said; None when they may get one."""
     if room.status != "open":
         return "ended"
@@ -20,7 +45,10 @@ def refused_by_room(room: Accepted) -> str | None:
         return "paused"
     if room.snoozed:
         return "snoozed"
-    if room.since_nudge_s is not None and room.since_nudge_s < room.cooldown_s:
+    if room.verbosity == "quiet":
+        return "quiet"
+    cooldown_s = room.cooldown_s * COOLDOWNS[room.verbosity]
+    if room.since_nudge_s is not None and room.since_nudge_s < cooldown_s:
         return "cooldown"
     return None
 
@@ -33,3 +61,16 @@ def calls_for_none(text: str, act: str) -> bool:
     if all(word in BACKCHANNELS for word in words):
         return True
     return act in CARRYING and len(words) <= FEW_WORDS
+
+
+def moment_of(text: str, signals: Signals | None, *, phase: str, feelings: bool) -> Moment:
+    """An utterance as trigger rules see it; feelings only where its speaker allows that."""
+    heard: set[str] = set()
+    if feelings and signals is not None:
+        heard = {name for name, score in signals.ekman().items() if score >= WORKING_POINT}
+    return Moment(
+        act=signals.act if signals is not None else "",
+        emotions=frozenset(heard),
+        phase=phase,
+        words=len(text.split()),
+    )

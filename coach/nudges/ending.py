@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from coach.live.log import Outgoing
-from coach.models import FACILITATORS
+from coach.models import EXPIRES_S, FACILITATORS
 from coach.nudges.outcome import Blocked, Cancelled, Escalated, Failed, Nudge, Outcome, Silence
 from coach.nudges.trace import Heard, Trace
 from coach.ops import metrics
@@ -185,6 +185,7 @@ class Ending:
             "source": nudge.source,
             "reason": nudge.reason,
             "retracts": nudge.retracts,
+            "expires_s": EXPIRES_S,
             "first_ms": round(self._first_ms(), 1),
             "total_ms": round(self.trace.watch.elapsed_ms(), 1),
         }
@@ -213,6 +214,7 @@ class Ending:
             "confidence": trace.confidence,
             "verdict": trace.verdict,
             "act": trace.act,
+            "rule": trace.rule,
             "stages": trace.watch.as_rows(),
             "first_token_ms": trace.first_token_ms,
             "fields_used": sorted(view.released) if view else [],

@@ -108,10 +108,12 @@ def stand_in(
 ) -> Nudge | Silence:
     """The best passage that was not shown lately, as it stands in the playbook.
 
-    Silence when there is no passage at all: nothing is invented.
+    Silence when there is no passage at all, or none but those: nothing is invented, or repeated.
     """
     if not passages:
         return Silence("no_passage")
-    best = next((p for p in passages if p.id not in recent), passages[0])
+    best = next((p for p in passages if p.id not in recent), None)
+    if best is None:
+        return Silence("repeated")
     citation = Citation(best.id, best.title, best.version, best.text)
     return Nudge(best.text, (citation,), source="playbook", reason=reason, retracts=retracts)

@@ -5,10 +5,11 @@ import asyncio
 import structlog
 from django.conf import settings
 
+from coach.cadence.rules import QUIET, Rule, deciding, reads_emotions
 from coach.engines import Engines
 from coach.gateway.errors import GatewayError
 from coach.live.deadline import Deadline
-from coach.nudges.due import calls_for_none, refused_by_room
+from coach.nudges.due import calls_for_none, moment_of, refused_by_room
 from coach.nudges.outcome import (
     Blocked,
     Escalated,
@@ -22,7 +23,7 @@ from coach.nudges.trace import Heard, Trace
 from coach.nudges.writing import Show, Writing
 from coach.ops import metrics
 from consent.errors import ConsentError, UnknownSubject
-from consent.registry import Purpose
+from consent.registry import Field, Purpose
 from consent.vault import Disclosure
 from rag.errors import RetrievalError, Ungrounded
 from rag.fusion import Signals as SessionSignals
@@ -83,8 +84,8 @@ async def compose(
             return Silence("redaction_failed")
 
     with watch.stage("read"):
-        signals, passages = await _read(context, view, heard, engines, deadline)
-    trace.passages = passages
+        signals, pool = await _read(context, view, heard, engines, deadline)
+    passages = trace.passages = _chosen(pool, signals, heard.room.phase)
     with watch.stage("guard"):
         verdict = guardrails.check_input(heard.text, signals, recent=heard.state.recent_turns)
         trace.verdict = verdict.policy or "allowed"
@@ -96,8 +97,17 @@ async def compose(
             return Blocked(verdict.policy)
         if not verdict.allowed and verdict.policy == "off_topic":
             return Silence("off_topic")
-        if calls_for_none(heard.text, trace.act):
+        rule = await _rule(signals, view, heard, engines, deadline)
+        if rule is None and calls_for_none(heard.text, trace.act):
             return Silence("not_needed")
+        if rule is not None:
+            metrics.RULES.labels(rule.on, rule.then).inc()
+            # A rule on feelings is not told: they are between a person and their own nudges.
+            trace.rule = "" if rule.emotions else rule.name
+            if rule.then == QUIET:
+                return Silence("rule")
+            if rule.activity:
+                passages = trace.passages = _chosen(pool, signals, rule.activity)
     recent = heard.state.recent_passages
     if not verdict.allowed:
         return stand_in(passages, verdict.policy or "unread", recent=recent)
@@ -161,14 +171,44 @@ async def _redact_stored(
     return context
 
 
+async def _rule(
+    signals: Signals | None,
+    view: Disclosure,
+    heard: Heard,
+    engines: Engines,
+    deadline: Deadline,
+) -> Rule | None:
+    """The playbook's rule that decides about this utterance, if one does."""
+    rules = heard.room.rules
+    if not rules:
+        return None
+    feelings = False
+    granted = view.grants.get(Purpose.EMOTION_SIGNALS.value, frozenset())
+    if Field.EMOTION.value in granted and reads_emotions(rules):
+        try:
+            felt = await engines.vault.disclose(
+                heard.member,
+                {Field.EMOTION.value: "read"},
+                purpose=Purpose.EMOTION_SIGNALS,
+                recipient="trigger rules",
+                about=heard.utterance,
+                timeout_s=min(DISCLOSE_S, deadline.remaining_s()),
+            )
+            feelings = Field.EMOTION.value in felt.released
+        except ConsentError:
+            feelings = False
+    moment = moment_of(heard.text, signals, phase=heard.room.phase, feelings=feelings)
+    return deciding(rules, moment)
+
+
 async def _read(
     context: dict[str, str],
     view: Disclosure,
     heard: Heard,
     engines: Engines,
     deadline: Deadline,
-) -> tuple[Signals | None, tuple[Passage, ...]]:
-    """Signals and passages, side by side; each side that fails is None or empty."""
+) -> tuple[Signals | None, Pool | None]:
+    """Signals, and the passages to choose from, side by side; a side that fails is None."""
     turns = (
         tuple(context.get("recent_turns", "").split("\n")) if context.get("recent_turns") else ()
     )
@@ -206,13 +246,19 @@ async def _read(
 
     async with asyncio.TaskGroup() as group:
         reading, searching = group.create_task(signals()), group.create_task(search())
-    heard_as, pool = reading.result(), searching.result()
+    return reading.result(), searching.result()
+
+
+def _chosen(pool: Pool | None, signals: Signals | None, activity: str) -> tuple[Passage, ...]:
+    """The best passages for what was heard, those for this activity before others."""
     if pool is None:
-        return heard_as, ()
-    session = SessionSignals(act=heard_as.act if heard_as is not None else "")
+        return ()
+    session = SessionSignals(
+        act=signals.act if signals is not None else "", activity=activity.casefold()
+    )
     found = pool.best(PASSAGES, signals=session, diversity=DIVERSITY)
     # What speaks to a model was planted, however it came past the review at import.
-    return heard_as, tuple(
+    return tuple(
         p for p in found.passages if not (suspect(p.text) or guardrails.gives_orders(p.text))
     )
 

@@ -36,5 +36,11 @@ class Trace:
     choice: tuple[str, ...] = ()
     confidence: float | None = None
     verdict: str = ""
+    rule: str = ""
+    streamed: bool = False
     first_ms: float | None = None
     first_token_ms: float | None = None
+
+    def own_ms(self) -> float:
+        """Our own share of the time; while a draft was written we mostly waited for a model."""
+        return sum(spent for name, spent in self.watch.stages if name != "draft")

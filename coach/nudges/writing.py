@@ -109,6 +109,7 @@ class Writing:
                 protected=self._protected,
                 judges=(toxicity_judge(self.engines.classifiers),),
             )
+            held = ""
             async with aclosing(passed), aclosing(grounding.release(passed)) as clauses:
                 while True:
                     limit = self.deadline if self.shown else self.clause_by
@@ -116,16 +117,20 @@ class Writing:
                         clause = await anext(clauses, None)
                     if clause is None:
                         break
+                    held += clause
+                    if not self.shown and self._said_before(held):
+                        continue
                     await self._still_allowed()
                     if not self.shown:
                         self.trace.first_ms = self.trace.watch.elapsed_ms()
                         self.trace.first_token_ms = draft.first_token_ms
-                    await self.show(clause, sum(map(len, self.shown)))
-                    self.shown.append(clause)
+                    await self.show(held, sum(map(len, self.shown)))
+                    self.shown.append(held)
+                    held = ""
             self.trace.confidence = draft.confidence
             cites = draft.body.cites if draft.body is not None else ()
             if not self.shown:
-                raise GateClosed("no_source")
+                raise GateClosed("repeated" if held else "no_source")
         citations = _citations(grounding, passages, cites)
         text = "".join(self.shown).strip()
         return Nudge(text, citations, source="model", route=self.trace.route)
@@ -165,8 +170,14 @@ class Writing:
 
     def _may_show(self, text: str) -> bool:
         """Whether the gate lets this text into this room, whose names and marks are its own."""
+        if text in self.heard.state.recent_nudges:
+            return False
         quotes = [p.text for p in self.trace.passages]
         return gate.check(text, passages=quotes, protected=self._protected) is None
+
+    def _said_before(self, text: str) -> bool:
+        """Whether it begins as a nudge did that they were shown lately, and may become it."""
+        return any(nudge.startswith(text.strip()) for nudge in self.heard.state.recent_nudges)
 
     def _terms(self) -> Terms | None:
         """None where there is no playbook to be true to."""

@@ -44,6 +44,30 @@ class Caller:
         return f"member:{next(iter(self.members.values()))}" if self.members else ""
 
 
+@dataclass(frozen=True)
+class Rights:
+    """What a line stays open by: the seat, the log-in, the browser's session, the password."""
+
+    member: UUID
+    user: int | None
+    key: str | None
+    stamp: str
+
+    @property
+    def who(self) -> str:
+        """Whose lines are counted together."""
+        return f"user {self.user}" if self.user is not None else f"member {self.member}"
+
+
+def rights_of(caller: Caller, member: Member, key: str | None) -> Rights:
+    """The rights this caller has now as this member; `key` is their browser's session."""
+    stamp = ""
+    if caller.user is not None:
+        # Of the stored hash, and only to tell whether it is still the same one.
+        stamp = hashlib.md5(caller.user.password.encode(), usedforsecurity=False).hexdigest()
+    return Rights(member.id, caller.pk, key, stamp)
+
+
 def issue_token(*, member: Member | None = None, user: User | None = None) -> str:
     """A fresh bearer token, shown once; the database keeps its digest.
 

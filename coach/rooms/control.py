@@ -40,6 +40,8 @@ async def apply(hub: Hub, session: UUID, member: UUID, role: str, control: Contr
             await _set_session(
                 hub, session, status="open" if control.action == "start" else "ended"
             )
+        case "phase":
+            await _set_session(hub, session, phase=control.phase)
         case "release" | "edit" | "hold":
             await _decide(hub, session, control)
         case "send":
@@ -56,9 +58,7 @@ async def tell_presence(hub: Hub, session: UUID, member: UUID) -> None:
 async def tell_consent(hub: Hub, session: UUID, member: UUID, *, withdrawn: bool) -> None:
     """A member's choices changed: stop what they no longer allow, and tell both sides."""
     if withdrawn:
-        await doorbell.tell(
-            session, str(member), "stop.roads", member=str(member), reason="consent_changed"
-        )
+        await doorbell.order("stop.roads", session, member=str(member), reason="consent_changed")
         await hub.engines.kept.forget(member, timeout_s=WRITE_S)
         await hub.engines.database.fetch(
             "DELETE FROM reports_report WHERE member_id = %(member)s OR %(member)s = ANY(subjects)",
@@ -80,7 +80,7 @@ async def tell_consent(hub: Hub, session: UUID, member: UUID, *, withdrawn: bool
 
 async def tell_roster(hub: Hub, session: UUID, member: UUID) -> None:
     """Somebody joined: their name is masked from now on, and the console shows them."""
-    await doorbell.tell(session, FACILITATORS, "room.changed")
+    await doorbell.order("room.changed", session)
     room = await hub.room(session, fresh=True)
     if room is not None and (seat := await describe_member(hub, room, member)):
         await _publish(hub, session, [Outgoing(FACILITATORS, "member.changed", seat)])
@@ -88,7 +88,7 @@ async def tell_roster(hub: Hub, session: UUID, member: UUID) -> None:
 
 async def tell_erased(hub: Hub, session: UUID) -> None:
     """Somebody's frames were emptied: whoever still shows them reads the stream anew."""
-    await doorbell.tell(session, FACILITATORS, "room.changed")
+    await doorbell.order("room.changed", session)
     history = await hub.engines.log.replay(session, FACILITATORS, after=2**62, timeout_s=WRITE_S)
     if history is not None:
         frame = {"type": "resync", "epoch": str(history.epoch), "seq": history.seq}
@@ -130,6 +130,7 @@ SET_SESSION = """
 UPDATE coach_session SET
     mode = coalesce(%(mode)s, mode),
     killed = coalesce(%(killed)s, killed),
+    phase = coalesce(%(phase)s, phase),
     status = coalesce(%(status)s, status),
     ended_at = CASE %(status)s WHEN 'ended' THEN now() WHEN 'open' THEN NULL ELSE ended_at END
 WHERE id = %(session)s
@@ -143,10 +144,11 @@ async def _set_session(
     mode: str | None = None,
     killed: bool | None = None,
     status: str | None = None,
+    phase: str | None = None,
 ) -> None:
     await hub.engines.database.fetch(
         SET_SESSION,
-        {"session": session, "mode": mode, "killed": killed, "status": status},
+        {"session": session, "mode": mode, "killed": killed, "status": status, "phase": phase},
         timeout_s=WRITE_S,
     )
     await _tell_control(hub, session, stop=bool(killed) or mode == "paused" or status == "ended")
@@ -165,7 +167,7 @@ async def _pause_member(hub: Hub, session: UUID, member: UUID, paused: bool) -> 
 
 async def _tell_control(hub: Hub, session: UUID, *, stop: bool, only: UUID | None = None) -> None:
     """Everyone learns the new state; what runs against it stops."""
-    await doorbell.tell(session, FACILITATORS, "room.changed")
+    await doorbell.order("room.changed", session)
     room = await hub.room(session, fresh=True)
     if room is None:
         return
@@ -173,16 +175,16 @@ async def _tell_control(hub: Hub, session: UUID, *, stop: bool, only: UUID | Non
         "mode": room.mode,
         "status": room.status,
         "killed": room.killed,
+        "phase": room.phase,
         "paused": [str(seat.member) for seat in room.seats if seat.paused],
     }
     people = [seat for seat in room.seats if seat.role == Member.Role.PARTICIPANT]
     if stop:
         for seat in people:
             if only in (None, seat.member):
-                await doorbell.tell(
-                    session, str(seat.member), "stop.roads", member=str(seat.member),
-                    reason="paused",
-                )  # fmt: skip
+                await doorbell.order(
+                    "stop.roads", session, member=str(seat.member), reason="paused"
+                )
     audiences = [str(seat.member) for seat in people]
     await _publish(
         hub, session, [Outgoing(a, "control.changed", frame) for a in [FACILITATORS, *audiences]]
@@ -193,6 +195,7 @@ async def _tell_control(hub: Hub, session: UUID, *, stop: bool, only: UUID | Non
 DECIDE = """
 UPDATE coach_nudge SET state = %(state)s, text = coalesce(%(text)s, text)
 WHERE id = %(nudge)s AND session_id = %(session)s AND state = 'held'
+  AND (%(state)s = 'dropped' OR created_at + make_interval(secs => expires_s) > now())
 RETURNING member_id, utterance_id, text, citations, source, reason
 """
 
@@ -212,7 +215,7 @@ async def _decide(hub: Hub, session: UUID, control: Control) -> None:
         timeout_s=WRITE_S,
     )
     if not rows:
-        raise Refused("not_found", "No nudge with this id waits for release.")
+        raise Refused("not_found", "No nudge with this id waits for release any more.")
     member, utterance, text, citations, source, reason = rows[0]
     frame = {
         "nudge": str(control.nudge),

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
+from coach.cadence.models import Firing, TriggerRule
 from coach.gateway.models import (
     Budget,
     KeptDraft,
@@ -175,6 +176,10 @@ KEPT = (
         erase=lambda member: Pace.objects.filter(member=member).delete(),
     ),
     Kept(
+        Firing, _("when a rule spoke to them"), Purposes.COACHING,
+        erase=lambda member: Firing.objects.filter(member=member).delete(),
+    ),
+    Kept(
         AccessToken, _("digests of their tokens"), _("until they expire"),
         erase=lambda member: member.tokens.all().delete(),
     ),
@@ -215,6 +220,7 @@ IMPERSONAL = {
     Trial: "settings",
     Switch: "settings",
     Budget: "settings",
+    TriggerRule: "settings",
     Spend: "sums for each organisation, day and session",
     Organisation: "a legal person",
     Staff: "log-ins, which an administrator adds and removes",

@@ -5,6 +5,7 @@
 // "state" when `state` changed; "outbox" when own words were queued, acknowledged or refused.
 
 import * as api from "./api.js";
+import { EventLine } from "./eventline.js";
 import { Outbox } from "./outbox.js";
 import { Sequence } from "./sequence.js";
 
@@ -15,6 +16,8 @@ const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 15_000;
 const OVERLOADED_MS = 2_000;
 const DRAFT_EVERY_MS = 700;
+// So many sockets in a row that were never greeted: a proxy in between does not let them through.
+const SOCKETS_TRIED = 3;
 const FORBIDDEN = [4401, 4403, 4404];
 // Not refused for what was said, only not now: the same id is sent again.
 const PASSING = ["rate_limited", "unavailable", "busy"];
@@ -28,6 +31,7 @@ export class LiveLine extends EventTarget {
   #sequence = new Sequence();
   #socket = null;
   #attempt = 0;
+  #ungreeted = 0;
   #opened = 0;
   #reloading = null;
   #held = [];
@@ -82,10 +86,7 @@ export class LiveLine extends EventTarget {
 
   #connect() {
     if (this.state === "closed" || this.#socket) return;
-    const address = new URL(`/ws/sessions/${this.#session}/`, location.href);
-    address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    if (this.#role) address.searchParams.set("as", this.#role);
-    const socket = new WebSocket(address);
+    const socket = this.#ungreeted < SOCKETS_TRIED ? this.#webSocket() : this.#eventLine();
     this.#socket = socket;
     this.welcome = null;
     this.#after("answer", ANSWER_MS, () => this.#drop("lost"));
@@ -97,8 +98,22 @@ export class LiveLine extends EventTarget {
     });
   }
 
+  #webSocket() {
+    const address = new URL(`/ws/sessions/${this.#session}/`, location.href);
+    address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    if (this.#role) address.searchParams.set("as", this.#role);
+    return new WebSocket(address);
+  }
+
+  #eventLine() {
+    const { epoch, last } = this.#sequence;
+    const place = epoch === null ? "" : `${epoch}.${last}`;
+    return new EventLine(this.#session, { role: this.#role, place });
+  }
+
   #closed(code) {
     const greeted = this.welcome !== null;
+    if (!greeted && navigator.onLine) this.#ungreeted += 1;
     this.#hangUp();
     if (FORBIDDEN.includes(code)) return this.#refuse();
     this.#become(navigator.onLine ? "lost" : "offline");
@@ -178,6 +193,7 @@ export class LiveLine extends EventTarget {
 
   #greet(frame) {
     this.welcome = frame;
+    if (this.#socket instanceof WebSocket) this.#ungreeted = 0;
     if (this.#sequence.epoch === null) {
       this.#sequence.restart(frame.epoch);
       this.#opened = frame.seq;

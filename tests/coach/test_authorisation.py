@@ -25,7 +25,7 @@ from coach import tenancy
 from coach.api import urls as api_urls
 from coach.demo.load import second_factor_code
 from coach.live.frames import ACTIONS, READERS
-from coach.models import Member, Nudge, Organisation, Session, Staff
+from coach.models import Alert, Member, Nudge, Organisation, Session, Staff
 from coach.reports.models import Report
 from coach.rooms.access import MEMBERS_KEY
 from coach.rooms.joining import join
@@ -124,13 +124,14 @@ class Cast:
             nudge = Nudge.objects.create(
                 session=self.session, member=joined["p"], text="n", source="playbook"
             )
+            alert = Alert.objects.create(session=self.session, member=joined["p"], kind="self_harm")
             report = Report.objects.create(
                 organisation=organisation, session=self.session, member=joined["p"],
                 kind=Report.Kind.REFLECTION,
             )  # fmt: skip
         self.ids = {
             "session": str(self.session.id), "nudge": str(nudge.id), "report": str(report.id),
-            "code": self.session.join_code,
+            "alert": str(alert.id), "client_msg": str(uuid.uuid4()), "code": self.session.join_code,
             "playbook": str(playbook.id if playbook else ""), "uidb64": "MQ",
             "token": "set-password",
         }  # fmt: skip
@@ -187,8 +188,19 @@ class Caller:
         self.http.cookies.clear()
         return self.http.request(method, path, json=body, headers=headers)
 
+    def opens(self, path: str) -> bool:
+        """A stream does not end by itself: its first bytes tell."""
+        self.http.cookies.clear()
+        headers = {"Cookie": f"sessionid={self.cookie}"} if self.cookie else {}
+        with self.http.stream("GET", path, headers=headers) as answer:
+            if answer.status_code == 200:
+                assert next(answer.iter_bytes()).startswith(b"retry:")
+            return answer.status_code == 200
+
     def may(self, method: str, path: str, body: Any = None) -> bool:
         """Whether they got past the question of who they are."""
+        if path.startswith("/api/") and path.endswith("/stream/"):
+            return self.opens(path)
         answer = self.ask(method, path, body)
         assert answer.status_code < 500, (method, path, answer.status_code)
         to_login = any(door in answer.headers.get("location", "") for door in DOORS)
@@ -355,6 +367,7 @@ def frame(kind: str, cast: Cast) -> dict[str, Any]:
         "resume": {"epoch": str(uuid.uuid4()), "last_seq": 0},
         "feedback": {"nudge": cast.ids["nudge"], "verdict": "accepted"},
         "ping": {},
+        "prefer": {"verbosity": "normal"},
     }
     return {"type": kind, **frames[kind]}
 

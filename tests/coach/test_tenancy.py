@@ -15,6 +15,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from coach import tenancy
+from coach.cadence.models import Firing, TriggerRule
 from coach.database import Database
 from coach.databases import tenant_column
 from coach.gateway.models import Budget, KeptDraft, Line, ModelCall, Pace, Spend
@@ -60,7 +61,7 @@ EVERYWHERE = {
     "coach/rooms/access.py": "whose token or log-in this is, before anybody knows",
     "coach/rooms/joining.py": "whose code this is, before anybody knows",
     "coach/gateway/watch.py": "the plan of routes, switches and what is used, for every tenant",
-    "coach/live/hub.py": "the watch over all sockets of a worker",
+    "coach/live/watch.py": "the watch over all sockets of a worker",
     "coach/desk/door.py": "the list of organisations, to choose one from",
     "coach/ops/notary.py": "the anchors of every chain",
     "coach/ops/health.py": "counts of rows past their deadline",
@@ -68,7 +69,7 @@ EVERYWHERE = {
 
 
 def models():
-    for label in ("coach", "gateway", "reports", "lexicons", "consent", "rag"):
+    for label in ("coach", "gateway", "reports", "lexicons", "cadence", "consent", "rag"):
         yield from (m for m in apps.get_app_config(label).get_models() if m._meta.managed)
 
 
@@ -118,6 +119,8 @@ def fill(user) -> uuid.UUID:
         LexiconTerm.objects.create(organisation=organisation, use="mask", text="rowan")
         ClosedPurpose.objects.create(organisation_id=key, purpose_id="quality")
         playbook = Playbook.objects.create(organisation_id=key, slug="p", name="p")
+        rule = TriggerRule.objects.create(playbook=playbook, name="r")
+        Firing.objects.create(rule=rule, session=session, member=member, at=timezone.now())
         version = PlaybookVersion.objects.create(organisation_id=key, playbook=playbook, number=1)
         VersionEvent.objects.create(
             organisation_id=key, version_id=version.id, playbook="p", number=1, act="imported"

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('coach', '0005_purge_events'),
+        ('coach', '0006_cadence'),
     ]
 
     operations = [
