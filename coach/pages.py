@@ -96,7 +96,8 @@ def my_export(request: HttpRequest, session_id: UUID) -> HttpResponse:
     member = _member(request, session_id)
     if member.role == Member.Role.FACILITATOR:
         raise Http404
-    return render(request, "pages/export.html", {"export": export_member(member)})
+    words = {"session": member.session, "export": export_member(member)}
+    return render(request, "pages/export.html", words)
 
 
 @require_safe

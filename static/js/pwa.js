@@ -27,6 +27,16 @@ function offer(worker) {
   );
 }
 
+// A browser that could install this asks once; its question waits until somebody wants it.
+addEventListener("beforeinstallprompt", (question) => {
+  const install = document.getElementById("install");
+  if (!install) return;
+  question.preventDefault();
+  install.hidden = false;
+  install.addEventListener("click", () => question.prompt(), { once: true });
+});
+addEventListener("appinstalled", () => document.getElementById("install")?.setAttribute("hidden", ""));
+
 /** The offline page is kept in the language that was spoken last. */
 async function keepLanguage() {
   const { lang } = document.documentElement;

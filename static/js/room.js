@@ -5,15 +5,16 @@ import { LiveLine } from "./live.js";
 import { NudgeCard } from "./nudge.js";
 import { ReportPanel } from "./report.js";
 import { Listener, offered } from "./speech.js";
+import { Wishes } from "./wishes.js";
 
 const MOST = 4000;
 const NEARLY = 3600;
-const QUIET = "sidecoach.quiet";
 
 const { session, member } = document.body.dataset;
 const stream = document.getElementById("stream");
 const words = document.getElementById("words");
 const line = new LiveLine(session);
+const wishes = new Wishes(session);
 const report = new ReportPanel(document.getElementById("report"), session, { show: showTurn });
 const room = {
   mode: "auto", status: "open", killed: false, paused: false, allowed: [], reflected: false,
@@ -97,7 +98,6 @@ function showLine(count = line.waiting.length) {
 // --- nudges ----------------------------------------------------------------------
 
 const nudges = new Map();
-let quiet = localStorage.getItem(QUIET) === "yes";
 
 function nudge(frame) {
   const shown = nudges.get(frame.nudge);
@@ -114,7 +114,7 @@ function finished(frame, past) {
   const card = nudge(frame);
   card.finish(frame);
   if (past) return card.root.classList.add("is-past");
-  if (quiet) {
+  if (wishes.quiet) {
     card.fold();
     announce(say("announce.folded"));
   } else {
@@ -231,6 +231,7 @@ const handlers = {
     showSharing(consent, asksAgain);
     showRoom();
   },
+  "wishes.changed": (frame) => wishes.update(frame),
   "control.changed"({ mode, status, killed, paused }) {
     Object.assign(room, { mode, status, killed, paused: paused.includes(member) });
     showRoom();
@@ -389,25 +390,7 @@ listener.addEventListener("stop", ({ detail: { error } }) => {
   fault.hidden = false;
 });
 
-// --- quiet mode -------------------------------------------------------------------------------
-
-const quietButton = document.getElementById("quiet");
-
-function showQuiet() {
-  const { on, off } = slotsOf(quietButton);
-  quietButton.setAttribute("aria-pressed", String(quiet));
-  on.hidden = !quiet;
-  off.hidden = quiet;
-}
-
-quietButton.addEventListener("click", () => {
-  quiet = !quiet;
-  localStorage.setItem(QUIET, quiet ? "yes" : "no");
-  showQuiet();
-});
-
 words.dataset.placeholder = words.placeholder;
 mic.hidden = !offered;
-showQuiet();
 line.open();
 showWaiting();
