@@ -60,7 +60,7 @@ class Environment(BaseSettings):
     store_raw_text: bool = Field(False, description="Never in production: keeps unredacted words")
     log_level: str = "INFO"
     log_json: bool = True
-    language_code: str = "en"
+    language_code: Literal["en", "de", "ar"] = "en"
 
     @model_validator(mode="after")
     def refuse_one_role_for_all(self) -> Self:
