@@ -114,13 +114,12 @@ export class ReportPanel {
     slots.heading.textContent = heading;
     slots.text.textContent = text;
     slots.cited.hidden = turns.length === 0;
-    const count = whole(turns.length);
     if (this.#show) {
-      slots.show.textContent = say("report.show", { count });
+      slots.show.textContent = say("report.show");
       slots.show.addEventListener("click", () => this.#show(turns[0].utterance));
     } else {
       slots.cited.className = "tiny soft";
-      slots.cited.replaceChildren(say("report.rests", { count }));
+      slots.cited.replaceChildren(say("report.rests", { count: whole(turns.length) }));
     }
     return root;
   }

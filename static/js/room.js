@@ -180,6 +180,7 @@ function showRoom() {
   banner.hidden = !key;
   if (key && banner.textContent !== say(key)) banner.textContent = say(key);
   const ended = room.status === "ended";
+  document.body.dataset.status = room.status;
   document.getElementById("composer").hidden = ended;
   if (ended) report.update({ ended, allowed: room.reflected });
   else document.getElementById("report").hidden = true;

@@ -165,7 +165,7 @@ async def test_a_receipt_is_checked(open_window: OpenWindow, room: Room, scratch
         await phone.locator("#receipts button").first.click()
     file = scratch / "receipt.json"
     await (await started.value).save_as(file)
-    await phone.get_by_role("link", name="Check a receipt").click()
+    await phone.get_by_role("main").get_by_role("link", name="Check a receipt").click()
     await phone.set_input_files("#file", file)
     await expect(phone.get_by_text("This receipt is ours")).to_be_visible()
     await picture(phone, "receipt-phone-light")
