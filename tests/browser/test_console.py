@@ -218,7 +218,7 @@ async def test_sessions_are_listed_with_their_state(board: Page, ada: Page) -> N
     await board.goto("/console/")
     await expect(row.get_by_text("Ended")).to_be_visible()
     await row.get_by_role("link", name="Replay").click()
-    await expect(board.locator("#player")).to_be_visible()
+    await expect(board.get_by_text("Nothing happened in this session.")).to_be_visible()
 
 
 async def test_a_nudge_reported_as_unsafe_is_looked_at(board: Page, ada: Page) -> None:
