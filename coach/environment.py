@@ -66,7 +66,7 @@ class Environment(BaseSettings):
     metrics_token: SecretStr = Field(SecretStr(""), description="Bearer token of whoever scrapes")
     log_level: str = "INFO"
     log_json: bool = True
-    language_code: str = "en"
+    language_code: Literal["en", "de", "ar"] = "en"
 
     @model_validator(mode="after")
     def refuse_one_role_for_all(self) -> Self:

@@ -159,6 +159,7 @@ class Member(Tenant):
     role = models.CharField(_("role"), max_length=12, choices=Role.choices)
     display_name = models.CharField(_("name"), max_length=60)
     number = models.PositiveIntegerField(_("number in the session"), default=0)
+    language = models.CharField(_("language they asked for"), max_length=12, blank=True, default="")
     paused = models.BooleanField(_("paused"), default=False)
     snoozed_until = models.DateTimeField(_("snoozed until"), null=True, blank=True)
     verbosity = models.CharField(

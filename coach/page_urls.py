@@ -11,6 +11,8 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/my-data/export/", pages.my_export, name="my_export"),
     path("console/", pages.console, name="console"),
     path("console/<uuid:session_id>/", pages.board, name="board"),
+    path("console/<uuid:session_id>/summary/", pages.handover, name="handover"),
+    path("console/<uuid:session_id>/replay/", pages.replay, name="replay"),
     path("offline/", pages.offline, name="offline"),
     path("favicon.ico", pages.favicon),
     path("manifest.webmanifest", pages.manifest, name="manifest"),

@@ -26,9 +26,11 @@ from coach.models import Member, Session
 from coach.rooms.access import caller_by_cookie
 from coach.rooms.joining import membership
 from coach.rooms.rights import export_member
+from rag.models import TextSearch
 
 PAPER = "#f5f6f3"
 SPRUCE = "#0e6153"
+REPLAY_SPEEDS = (1, 4, 16, 64)
 # What the offline page needs, and nothing that could hold a person's words.
 SHELL = (
     "css/tokens.css",
@@ -68,7 +70,12 @@ def room(request: HttpRequest, session_id: UUID) -> HttpResponse:
     member = _member(request, session_id)
     if member.role == Member.Role.FACILITATOR:
         return redirect("board", session_id)
-    return render(request, "pages/room.html", {"session": member.session, "member": member})
+    words = {
+        "session": member.session,
+        "member": member,
+        "playbook_language": _playbook_language(member.session),
+    }
+    return render(request, "pages/room.html", words)
 
 
 @require_safe
@@ -89,7 +96,8 @@ def my_export(request: HttpRequest, session_id: UUID) -> HttpResponse:
     member = _member(request, session_id)
     if member.role == Member.Role.FACILITATOR:
         raise Http404
-    return render(request, "pages/export.html", {"export": export_member(member)})
+    words = {"session": member.session, "export": export_member(member)}
+    return render(request, "pages/export.html", words)
 
 
 @require_safe
@@ -114,17 +122,44 @@ def console(request: HttpRequest) -> HttpResponse:
 @ensure_csrf_cookie
 def board(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """One session live, for those who facilitate it."""
-    session = Session.objects.facilitated_by(request.user).filter(id=session_id).first()
-    if session is None:
-        raise Http404
+    session = _facilitated(request, session_id)
     link = request.build_absolute_uri(f"{reverse('join')}?code={session.join_code}")
     # A phone's camera reads it from the wall; dark on light in either theme.
     code = segno.make(link, micro=False).svg_inline(scale=4, border=2, light="#fff", omitsize=True)
     return render(
         request,
         "pages/board.html",
-        {"session": session, "join_link": link, "join_qr": mark_safe(code)},  # noqa: S308  ours
+        {
+            "session": session,
+            "playbook_language": _playbook_language(session),
+            "join_link": link,
+            "join_qr": mark_safe(code),  # noqa: S308  ours
+        },
     )
+
+
+@require_safe
+@never_cache
+@login_required
+@ensure_csrf_cookie
+def handover(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    """What a session came to, in words and numbers, to be kept or printed."""
+    return render(request, "pages/handover.html", {"session": _facilitated(request, session_id)})
+
+
+@require_safe
+@never_cache
+@login_required
+@ensure_csrf_cookie
+def replay(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    """A session over again, on a time line."""
+    session = _facilitated(request, session_id)
+    words = {
+        "session": session,
+        "playbook_language": _playbook_language(session),
+        "speeds": REPLAY_SPEEDS,
+    }
+    return render(request, "pages/replay.html", words)
 
 
 @require_safe
@@ -188,6 +223,19 @@ def service_worker(request: HttpRequest) -> HttpResponse:
         {"version": version, "shell": json.dumps(shell), "offline": reverse("offline")},
         content_type="text/javascript",
     )
+
+
+def _facilitated(request: HttpRequest, session_id: UUID) -> Session:
+    session = Session.objects.facilitated_by(request.user).filter(id=session_id).first()
+    if session is None:
+        raise Http404
+    return session
+
+
+def _playbook_language(session: Session) -> str:
+    """The language that a session's cards are in, as far as it is known."""
+    version = session.playbook.live_version if session.playbook is not None else None
+    return version.language if version and version.language != TextSearch.OTHER else ""
 
 
 def _member(request: HttpRequest, session_id: UUID) -> Member:

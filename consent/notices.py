@@ -17,6 +17,7 @@ from consent.registry import FIELDS, NOTICE_TEXT, NOTICE_TITLE, PURPOSES
 
 HERE = Path(__file__).parent
 FALLBACK = "en"
+TRANSLATED = ("de", "ar")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Words:
     text: str
     purposes: Mapping[str, tuple[str, str]]
     fields: Mapping[str, tuple[str, str]]
+
+
+OWN = Words(NOTICE_TITLE, NOTICE_TEXT, {}, {})
 
 
 def seed() -> None:
@@ -53,7 +57,20 @@ def seed() -> None:
                     PolicyRule(purpose=purpose, field_id=name.value) for name in p.fields
                 )
         if not Notice.objects.exists():
-            publish({FALLBACK: Words(NOTICE_TITLE, NOTICE_TEXT, {}, {}), "de": built_in("de")})
+            publish({FALLBACK: OWN, **{locale: built_in(locale) for locale in TRANSLATED}})
+        _complete()
+
+
+def _complete() -> None:
+    """Where our own first notice is still what people read: the languages added to it since."""
+    newest = Notice.objects.order_by("-version").values_list("version", flat=True)[:1]
+    shown = {notice.locale: notice for notice in Notice.objects.filter(version__in=newest)}
+    ours = shown.get(FALLBACK)
+    if ours is None or (ours.title, ours.text) != (OWN.title, OWN.text):
+        return
+    for locale in TRANSLATED:
+        if locale not in shown:
+            _keep(ours.version, locale, built_in(locale), asks_again=ours.asks_again)
 
 
 @cache
@@ -81,17 +98,21 @@ def publish(words: Mapping[str, Words], *, asks_again: bool = True) -> int:
     with transaction.atomic(using="vault"):
         version = (Notice.objects.aggregate(last=Max("version"))["last"] or 0) + 1
         for locale, said in words.items():
-            shown = _whole(said)
-            Notice.objects.create(
-                version=version,
-                locale=locale,
-                title=said.title,
-                text=said.text,
-                shown=shown,
-                digest=digest(shown),
-                asks_again=asks_again,
-            )
+            _keep(version, locale, said, asks_again=asks_again)
     return version
+
+
+def _keep(version: int, locale: str, said: Words, *, asks_again: bool) -> None:
+    shown = _whole(said)
+    Notice.objects.create(
+        version=version,
+        locale=locale,
+        title=said.title,
+        text=said.text,
+        shown=shown,
+        digest=digest(shown),
+        asks_again=asks_again,
+    )
 
 
 def current(locale: str = FALLBACK) -> Notice:

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
@@ -54,12 +55,15 @@ def _notice(notice: Notice, shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _locale(request: Request) -> str:
-    """The language asked for, or else the first of the browser's that there is a notice in."""
+    """The language asked for or chosen, else the first of the browser's with a notice in it."""
     asked = request.query_params.get("locale", "")
-    accepted = request.headers.get("Accept-Language", "").split(",")
-    wanted = [asked, *(part.partition(";")[0].strip().partition("-")[0] for part in accepted)]
+    chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+    parts = request.headers.get("Accept-Language", "").split(",")
+    accepted = [part.partition(";")[0].strip().partition("-")[0] for part in parts]
     known = set(Notice.objects.values_list("locale", flat=True))
-    return next((locale for locale in wanted if locale in known), notices.FALLBACK)
+    return next(
+        (locale for locale in (asked, chosen, *accepted) if locale in known), notices.FALLBACK
+    )
 
 
 class OwnView(SessionView):

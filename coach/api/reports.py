@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -37,7 +38,9 @@ class Reports(ReportView):
         member = self.member_of(request, session_id)
         if not Session.objects.filter(id=session_id, status=Session.Status.ENDED).exists():
             raise Conflict("A session is looked back on once it is over.")
-        if self.own(member).filter(state=Report.State.RUNNING).exists():
+        now = timezone.now()
+        running = self.own(member).filter(state=Report.State.RUNNING)
+        if not all(row.is_lost(now) for row in running):
             raise Conflict("It is being written already.")
         participant = None if member.role == Member.Role.FACILITATOR else member.id
         report = run_live(_start, hub_of(request), session_id, participant)
@@ -74,13 +77,14 @@ async def _start(hub: Hub, session_id: UUID, participant: UUID | None) -> UUID:
 
 
 def _body(row: Report) -> dict[str, Any]:
+    lost = row.is_lost(timezone.now())
     return {
         "report": str(row.id),
         "kind": row.kind,
-        "state": row.state,
+        "state": Report.State.FAILED if lost else row.state,
         "percent": row.progress,
         "points": row.points,
         "source": row.source,
-        "reason": row.reason,
+        "reason": "interrupted" if lost else row.reason,
         "created_at": row.created_at,
     }

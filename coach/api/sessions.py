@@ -22,6 +22,7 @@ from coach.api.serializers import (
 )
 from coach.live.frames import Control, Judge
 from coach.models import Member, Nudge, Session, Staff
+from coach.ops.language import language_of
 from coach.reports.summary import summarise
 from coach.rooms import control, feedback
 from coach.rooms.access import remember
@@ -58,6 +59,7 @@ class Join(SessionView):
                 profile_note=wanted["profile_note"],
                 consent=chosen,
                 notice=read_notice(wanted["notice"]),
+                language=language_of(request._request),
             )
         except CannotJoin:
             raise exceptions.NotFound("There is no open session with this code.") from None

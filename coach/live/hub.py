@@ -182,7 +182,7 @@ class Hub:
             return
         self.typists.wrote(member)
         if self.admission.overload:
-            metrics.DRAFTS.labels("overloaded").inc()
+            metrics.DRAFT_FRAMES.labels("overloaded").inc()
         else:
             self.warmer.draft(text, session=session, member=member)
 

@@ -12,7 +12,8 @@ ROOM = """
 SELECT s.organisation_id, s.playbook_id, s.pseudonym_key, s.roster_version, s.title, s.mode,
        s.status, s.killed OR o.killed, s.cooldown_s,
        coalesce((SELECT jsonb_agg(
-                     jsonb_build_array(m.id, m.display_name, m.number, m.role, m.paused)
+                     jsonb_build_array(m.id, m.display_name, m.number, m.role, m.paused,
+                                        m.language)
                      ORDER BY m.number)
                  FROM coach_member m WHERE m.session_id = s.id AND m.removed_at IS NULL), '[]'),
        coalesce((SELECT jsonb_agg(jsonb_build_array(t.use, t.text) ORDER BY t.id)
@@ -35,6 +36,7 @@ class Seat:
     number: int
     role: str
     paused: bool
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,5 +102,5 @@ def _lexicon(terms: list[list[str]]) -> Lexicon:
 
 
 def _seat(entry: list[Any]) -> Seat:
-    member, name, number, role, paused = entry
-    return Seat(UUID(member), name, number, role, paused)
+    member, name, number, role, paused, language = entry
+    return Seat(UUID(member), name, number, role, paused, language)

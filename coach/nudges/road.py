@@ -265,5 +265,7 @@ def _chosen(pool: Pool | None, signals: Signals | None, activity: str) -> tuple[
 
 def _escalated(policy: str | None, heard: Heard, trace: Trace) -> Escalated:
     trace.verdict = policy or SELF_HARM
-    card = crisis.card(heard.room.language, settings.CRISIS_CARDS or crisis.CARDS)
+    seat = heard.room.seat(heard.member)
+    language = seat.language if seat is not None else ""
+    card = crisis.card(language or heard.room.language, settings.CRISIS_CARDS or crisis.CARDS)
     return Escalated(kind=policy or SELF_HARM, card=card_frame(card))

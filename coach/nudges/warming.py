@@ -63,7 +63,7 @@ class Warmer:
             while (writer := self._writers[member]).text != warmed:
                 await asyncio.sleep(DEBOUNCE_S)
                 warmed = writer.text
-                metrics.DRAFTS.labels(await self._warm(warmed, writer.session, member)).inc()
+                metrics.DRAFT_FRAMES.labels(await self._warm(warmed, writer.session, member)).inc()
         finally:
             del self._writers[member]
 

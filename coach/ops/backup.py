@@ -20,9 +20,9 @@ from django.db import connections
 from psycopg.conninfo import make_conninfo
 
 from coach import embedded, tenancy
-from consent import anchors, audit
+from consent import audit
 
-MANIFEST = "manifest.json"
+MANIFEST, ANCHORS = "manifest.json", "audit-anchors.jsonl"
 # Made by the database's administrator, and there already in an empty database.
 NOT_OURS = (" SCHEMA - ", " ACL - SCHEMA ", " COMMENT - SCHEMA ", " COMMENT - EXTENSION ")
 LAYOUT = 1
@@ -52,9 +52,8 @@ def backup(out: Path, *, at: datetime) -> Manifest:
     """
     # Before the rows, so that no anchor speaks of a row that the backup lacks.
     with tempfile.TemporaryDirectory() as folder:
-        known = settings.DATA_DIR / anchors.FILE
-        if known.exists():
-            (Path(folder) / anchors.FILE).write_bytes(known.read_bytes())
+        if settings.AUDIT_ANCHORS.exists():
+            (Path(folder) / ANCHORS).write_bytes(settings.AUDIT_ANCHORS.read_bytes())
         chains = {str(head.organisation): head.seq for head in audit.heads()}
         for name, alias, schemas in _dumps():
             arguments = [f"--schema={schema}" for schema in schemas]
@@ -96,8 +95,8 @@ def restore(source: Path, *, replace: bool = False) -> Manifest:
             clean = ["--clean", "--if-exists"] if replace else []
             _run("pg_restore", alias, "--no-owner", "--exit-on-error", "--single-transaction",
                  f"--use-list={wanted}", *clean, str(Path(folder) / name))  # fmt: skip
-        if anchors.FILE in manifest.parts:
-            _join_anchors((Path(folder) / anchors.FILE).read_text(encoding="utf-8"))
+        if ANCHORS in manifest.parts:
+            _join_anchors((Path(folder) / ANCHORS).read_text(encoding="utf-8"))
     return manifest
 
 
@@ -160,7 +159,7 @@ def _unpack(source: Path, folder: Path) -> Manifest:
 
 def _join_anchors(kept: str) -> None:
     """Add the backup's anchors to those here: an anchor once given is not taken back."""
-    path = settings.DATA_DIR / anchors.FILE
+    path = settings.AUDIT_ANCHORS
     here = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     missing = [line for line in kept.splitlines() if line not in set(here)]
     if missing:

@@ -66,7 +66,9 @@ LOAD = Gauge("sidecoach_load", "What admission goes by, of this worker", ["signa
 OVERLOADED = Counter("sidecoach_overloaded", "Work refused for lack of room", ["signal"])
 CLOSED = Counter("sidecoach_lines_closed", "Lines closed by the server", ["code"])
 RESYNCS = Counter("sidecoach_resyncs", "Readers whose history was not ours any more")
-DRAFTS = Counter("sidecoach_drafts", "Words not yet finished, by what was done", ["done"])
+DRAFT_FRAMES = Counter(
+    "sidecoach_draft_frames", "Words not yet finished, by what was done", ["done"]
+)
 RULES = Counter("sidecoach_trigger_rules", "Trigger rules that decided", ["on", "then"])
 SPANS = Counter("sidecoach_spans", "Spans of traces by what became of them", ["end"])
 

@@ -45,7 +45,7 @@ def _balance(turns: Sequence[Turn], *, for_facilitator: bool) -> Point:
         }  # fmt: skip
     else:
         shares = ", ".join(
-            _("participant %(number)d %(share)d %%")
+            _("participant %(number)d: %(share)d %%")
             % {"number": number, "share": round(100 * spoken / max(1, words.total()))}
             for number, spoken in sorted(words.items())
         )

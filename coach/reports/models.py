@@ -1,12 +1,16 @@
 """What is written after a session, for a participant or for the facilitator."""
 
 import uuid
+from datetime import datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+# Nobody has worked on it for so long: its worker is gone.
+LOST_AFTER_S = 60
 
 
 class Report(models.Model):
@@ -55,3 +59,8 @@ class Report(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+    def is_lost(self, at: datetime) -> bool:
+        """Whether it says that it is being written and nobody writes it any more."""
+        gone_quiet = at - self.touched_at > timedelta(seconds=LOST_AFTER_S)
+        return self.state == self.State.RUNNING and gone_quiet

@@ -50,6 +50,7 @@ def summarise(session_id: UUID) -> dict[str, Any]:
         "talk": [
             {
                 "member": f"Participant {number}",
+                "number": number,
                 "turns": turns,
                 "share": round(characters / spoken, 3),
                 "open_questions": open_questions,

@@ -25,6 +25,7 @@ from coach.nudges.prompt import cache_salt
 from coach.reports import prompt
 from coach.reports.extract import Point, extract, point
 from coach.reports.material import Material, Turn, gather
+from coach.reports.models import LOST_AFTER_S
 from consent.errors import ConsentError
 from safety import gate
 from safety.errors import GateClosed
@@ -35,8 +36,6 @@ WRITE_S = 1.0
 POINT_MS = 12_000.0
 FIRST_MS = 6_000.0
 PERCENT_GATHERED = 10
-# Nobody has worked on it for so long: its worker is gone.
-LOST_AFTER_S = 60
 
 START = f"""
 WITH lost AS (

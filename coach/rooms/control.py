@@ -112,6 +112,8 @@ async def describe_member(hub: Hub, room: Room, member: UUID) -> dict[str, Any] 
     return {
         "member": str(member),
         "name": seat.name if named or facilitates else f"Participant {seat.number}",
+        "number": seat.number,
+        "named": named or facilitates,
         "role": seat.role,
         "paused": seat.paused,
         "allows": allows,

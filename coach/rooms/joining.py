@@ -35,6 +35,7 @@ def join(
     goal: str = "",
     profile_note: str = "",
     notice: Notice | None = None,
+    language: str = "",
 ) -> Joined:
     """A new participant with exactly these choices. Raises CannotJoin, NotAllowed, NoticeChanged.
 
@@ -45,7 +46,7 @@ def join(
         raise CannotJoin
     tenancy.enter(tenancy.of([session.organisation_id], actor="joining"))
     with transaction.atomic(), transaction.atomic(using="vault"):
-        member = _seat(session, Member.Role.PARTICIPANT, display_name)
+        member = _seat(session, Member.Role.PARTICIPANT, display_name, language=language)
         choices.admit(
             member.id,
             organisation_id=session.organisation_id,
@@ -103,7 +104,9 @@ def seat_facilitator(session: Session, user: Any) -> Member:
     return _seat(session, Member.Role.FACILITATOR, name, user=user)
 
 
-def _seat(session: Session, role: str, display_name: str, *, user: Any = None) -> Member:
+def _seat(
+    session: Session, role: str, display_name: str, *, user: Any = None, language: str = ""
+) -> Member:
     for _ in range(5):
         try:
             with transaction.atomic():
@@ -115,6 +118,7 @@ def _seat(session: Session, role: str, display_name: str, *, user: Any = None) -
                     role=role,
                     display_name=display_name,
                     number=last + 1,
+                    language=language,
                 )
                 for audience in {member.audience, FACILITATORS}:
                     Stream.objects.get_or_create(

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection, models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from coach.cadence.models import Firing, TriggerRule
 from coach.gateway.models import (
@@ -59,7 +60,7 @@ from consent.registry import Purpose as Purposes
 
 ERASED_NAME = "—"
 # How long proof of consent is kept after the last use of it (GDPR Art. 5(2) and 7(1)).
-PROOF = "as proof, with ids and field names alone"
+PROOF = _("as proof, with ids and field names alone")
 
 Erase = Callable[[Member], object]
 Give = Callable[[Member], Any]
@@ -88,7 +89,9 @@ def _erase_events(member: Member) -> None:
 
 
 def _erase_member(member: Member) -> None:
-    Member.objects.filter(id=member.id).update(display_name=ERASED_NAME, removed_at=timezone.now())
+    Member.objects.filter(id=member.id).update(
+        display_name=ERASED_NAME, language="", removed_at=timezone.now()
+    )
 
 
 def _rows(model: type[models.Model], *columns: str) -> Give:
@@ -110,16 +113,16 @@ def _proof(model: type[models.Model], *columns: str) -> Give:
 # The vault goes first: once its key is gone, a fault in what follows leaves nothing readable.
 KEPT = (
     Kept(
-        StoredValue, "what they wrote about themselves, sealed", "until they are erased",
+        StoredValue, _("what they wrote about themselves, sealed"), _("until they are erased"),
         erase=lambda member: choices.erase(member.id),
         give=lambda member: choices.stored_values(member.id),
     ),
     Kept(
-        Subject, "their key, wrapped", "until they are erased",
+        Subject, _("their key, wrapped"), _("until they are erased"),
         why="erasing their stored values destroys the key with them",
     ),
     Kept(
-        Event, "frames they were sent, and frames about them", Purposes.COACHING,
+        Event, _("frames they were sent, and frames about them"), Purposes.COACHING,
         erase=_erase_events,
         give=lambda member: [
             dict(row)
@@ -127,86 +130,89 @@ KEPT = (
         ],
     ),
     Kept(
-        Feedback, "their verdicts on nudges", Purposes.COACHING,
+        Feedback, _("their verdicts on nudges"), Purposes.COACHING,
         erase=lambda member: Feedback.objects.filter(member=member).delete(),
         give=_rows(Feedback, "nudge", "verdict", "text", "at"),
     ),
     Kept(
-        Alert, "alerts about them", Purposes.COACHING,
+        Alert, _("alerts about them"), Purposes.COACHING,
         erase=lambda member: Alert.objects.filter(member=member).delete(),
         give=_rows(Alert, "kind", "at"),
     ),
     Kept(
-        Nudge, "nudges they got", Purposes.COACHING,
+        Nudge, _("nudges they got"), Purposes.COACHING,
         erase=lambda member: Nudge.objects.filter(member=member).delete(),
         give=_rows(Nudge, "id", "text", "citations", "source", "reason", "created_at"),
     ),
     Kept(
-        Utterance, "what they said, masked", Purposes.COACHING,
+        Utterance, _("what they said, masked"), Purposes.COACHING,
         erase=lambda member: Utterance.objects.filter(member=member).delete(),
         give=_rows(Utterance, "id", "text", "act", "outcome", "reason", "accepted_at"),
     ),
     Kept(
-        Report, "what was written after a session from their words", Purposes.REFLECTION,
+        Report, _("what was written after a session from their words"), Purposes.REFLECTION,
         erase=lambda member: Report.objects.filter(
             Q(member=member) | Q(subjects__contains=[member.id])
         ).delete(),
         give=_rows(Report, "kind", "state", "points", "source", "created_at"),
     ),
     Kept(
-        KeptDraft, "nudges made for their words, kept for whoever says the same",
+        KeptDraft, _("nudges made for their words, kept for whoever says the same"),
         Purposes.COACHING,
         erase=lambda member: KeptDraft.objects.filter(member_id=member.id).delete(),
     ),
     Kept(
-        ModelCall, "what calls for their words cost", Purposes.COACHING,
+        ModelCall, _("what calls for their words cost"), Purposes.COACHING,
         erase=lambda member: ModelCall.objects.filter(member_id=member.id).update(
             member_id=None, utterance_id=None
         ),
     ),
     Kept(
-        Line, "that a socket of theirs is open", "until it closes",
+        Line, _("that a socket of theirs is open"), _("until it closes"),
         erase=lambda member: Line.objects.filter(who=str(member.id)).delete(),
     ),
     Kept(
-        Pace, "when they spoke last", Purposes.COACHING,
+        Pace, _("when they spoke last"), Purposes.COACHING,
         erase=lambda member: Pace.objects.filter(member=member).delete(),
     ),
     Kept(
-        Firing, "when a rule spoke to them", Purposes.COACHING,
+        Firing, _("when a rule spoke to them"), Purposes.COACHING,
         erase=lambda member: Firing.objects.filter(member=member).delete(),
     ),
     Kept(
-        AccessToken, "digests of their tokens", "until they expire",
+        AccessToken, _("digests of their tokens"), _("until they expire"),
         erase=lambda member: member.tokens.all().delete(),
     ),
     Kept(
-        Member, "the name they joined with, and their place", Purposes.COACHING,
+        Member, _("the name they joined with, and their place"), Purposes.COACHING,
         erase=_erase_member,
-        give=lambda member: {"display_name": member.display_name, "joined_at": member.joined_at},
+        give=lambda member: {
+            "display_name": member.display_name, "language": member.language,
+            "joined_at": member.joined_at,
+        },
     ),
     Kept(
-        Record, "what they allowed", PROOF,
+        Record, _("what they allowed"), PROOF,
         give=_proof(
             Record, "purpose", "field", "notice__version", "legal_basis", "proof",
             "granted_at", "expires_at", "withdrawn_at",
         ),
     ),
     Kept(
-        ConsentEvent, "each change of it", PROOF,
+        ConsentEvent, _("each change of it"), PROOF,
         give=_proof(ConsentEvent, "action", "purpose", "fields", "notice_version", "at"),
     ),
     Kept(
-        Disclosure, "which fields were used, when, by whom", PROOF,
+        Disclosure, _("which fields were used, when, by whom"), PROOF,
         give=_proof(
             Disclosure, "id", "at", "purpose", "fields", "withheld", "recipient", "about"
         ),
     ),
     Kept(
-        Receipt, "receipts they were given", PROOF,
+        Receipt, _("receipts they were given"), PROOF,
         give=lambda member: receipts.given(member.id),
     ),
-    Kept(AuditEntry, "that all this was done", PROOF),
+    Kept(AuditEntry, _("that all this was done"), PROOF),
 )  # fmt: skip
 
 IMPERSONAL = {

@@ -1,6 +1,6 @@
 // The REST interface, on this origin, with this browser's cookie.
 
-import { say } from "./dom.js";
+import { known, say } from "./dom.js";
 
 const ROOT = "/api/v1";
 const TIMEOUT_MS = 15_000;
@@ -10,13 +10,20 @@ export class ApiError extends Error {
   constructor(status, problem = {}) {
     const [fault] = Object.values(problem.errors ?? {}).flat();
     const told = typeof fault === "string" ? fault : problem.detail || problem.title;
-    super(told || say(status ? "failed" : "unreachable"));
+    super(refusal(problem) || told || say(status ? "failed" : "unreachable"));
     this.status = status;
   }
 }
 
+/** Our own words for a refusal whose code the page knows. */
+function refusal({ errors = {} }) {
+  const code = Object.keys(errors).find((each) => known(`refusal.${each}`));
+  return code && say(`refusal.${code}`);
+}
+
 export const get = (path) => request("GET", path);
 export const post = (path, body = {}) => request("POST", path, body);
+export const remove = (path) => request("DELETE", path, {});
 
 /** The part of an address after "?", without empty values. */
 export function query(values) {

@@ -3,6 +3,7 @@
 import { ApiError, get, post } from "./api.js";
 import { announce, name, say, slotsOf } from "./dom.js";
 import { Cards } from "./board/cards.js";
+import { Health } from "./board/health.js";
 import { Lane } from "./board/lane.js";
 import { Members } from "./board/members.js";
 import { Numbers } from "./board/numbers.js";
@@ -21,6 +22,7 @@ const timeline = new Timeline($("timeline"), members);
 const numbers = new Numbers(members);
 const lane = new Lane($("lane"), { members, timeline });
 const review = new Review($("review"), { members, timeline, decide: control });
+const health = new Health($("health"));
 const cards = new Cards({ members, decide: control });
 const summary = new Summary($("summary"), session);
 const line = new LiveLine(session, { role: "facilitator" });
@@ -126,6 +128,7 @@ const handlers = {
     timeline.nudged(frame);
     review.settled(frame);
     numbers.nudged(frame);
+    health.nudged(frame);
   },
   "nudge.held"(frame, past) {
     timeline.nudged(frame, "held");
@@ -146,6 +149,8 @@ const handlers = {
   },
   timing: (frame) => timeline.timed(frame),
   alert: (frame, past) => lane.add(frame, past),
+  "alert.acknowledged": (frame, past) => lane.settled(frame, past),
+  overloaded: () => health.overloaded(),
   escalated: ended,
   blocked: ended,
   no_nudge: ended,
@@ -159,7 +164,7 @@ line.addEventListener("frame", ({ detail: { frame, past } }) => {
   $("nobody").hidden = !members.empty;
 });
 line.addEventListener("reset", () => {
-  for (const part of [members, timeline, numbers, lane, review]) part.reset();
+  for (const part of [members, timeline, numbers, lane, review, health]) part.reset();
   look().catch(() => {});
 });
 line.addEventListener("state", () => {

@@ -9,7 +9,7 @@ const fault = document.getElementById("fault");
 
 const boardOf = (id) => board.replace(/[0-9a-f-]{36}/, id);
 
-function row({ id, title, join_code, status, created_at }) {
+function row({ id, title, join_code, status, mode, killed, created_at }) {
   const { root, slots } = stamp("session");
   slots.link.textContent = title;
   slots.link.href = boardOf(id);
@@ -18,6 +18,13 @@ function row({ id, title, join_code, status, created_at }) {
   slots.code.textContent = status === "open" ? join_code : "";
   slots.status.textContent = name("status", status);
   slots.status.classList.toggle("chip--on", status === "open");
+  const held = killed ? "killed" : mode === "paused" ? "paused" : "";
+  slots.held.hidden = !held || status !== "open";
+  slots.held.textContent = held && say(`held.${held}`);
+  for (const page of ["summary", "replay"]) {
+    slots[page].hidden = status === "open";
+    slots[page].href = `${boardOf(id)}${page}/`;
+  }
   return root;
 }
 

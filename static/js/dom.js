@@ -10,7 +10,17 @@ export function known(key) {
 /** The page's words for a key (the page's own before the shared), with each {name} filled in; the key itself when there are none. */
 export function say(key, values = {}) {
   const found = words?.querySelector(`[data-key="${CSS.escape(key)}"]`);
-  return (found?.textContent ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  return (found?.textContent ?? key).replace(/\{(\w+)\}/g, (_, name) => apart(values[name] ?? ""));
+}
+
+// Marks that turn the direction of what follows; in a name or a title they have no business.
+const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const foreign = document.documentElement.dir === "rtl" ? /\p{Letter}|\d/u : /[\p{Script=Arabic}\p{Script=Hebrew}]/u;
+
+/** Text that may run the other way, isolated: it must not turn the words around it. */
+function apart(text) {
+  const plain = String(text).replace(TURNING, "");
+  return foreign.test(plain) ? `\u2068${plain}\u2069` : plain;
 }
 
 /** Words for one of a family ("field", "goal"), or the plain name of one that is not known. */
@@ -75,7 +85,9 @@ export function announce(text, { urgent = false } = {}) {
   setTimeout(() => (region.textContent = text), 60);
 }
 
-const language = document.documentElement.lang || undefined;
+// The page's language, as it is written where this browser is.
+const spoken = document.documentElement.lang || "en";
+const language = navigator.languages.find((tag) => tag.split("-")[0] === spoken) ?? spoken;
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });

@@ -2,12 +2,14 @@
 
 import { get, post, query } from "./api.js";
 import { announce, chip, day, element, fieldNames, moment, name, say, stamp } from "./dom.js";
+import { ReportPanel } from "./report.js";
 
 const PAGE = 6;
-const { session } = document.body.dataset;
+const { session, status } = document.body.dataset;
 const about = query({ session });
 const titles = new Map();
 const $ = (id) => document.getElementById(id);
+const report = new ReportPanel($("report"), session, { role: "participant" });
 
 async function guarded(act) {
   $("fault").hidden = true;
@@ -38,12 +40,20 @@ async function showRecords() {
   const focused = document.activeElement?.dataset?.of;
   $("purposes").replaceChildren(...purposes.map(purpose));
   $("withdraw-all").disabled = !purposes.some(({ fields }) => fields.some(({ granted }) => granted));
+  report.update({ ended: status === "ended", allowed: reflects(purposes) && !asksAgain });
   if (focused) $("purposes").querySelector(`[data-of="${CSS.escape(focused)}"]`)?.focus();
+}
+
+/** A reflection is written from somebody's words, or not at all. */
+function reflects(purposes) {
+  const { fields = [] } = purposes.find(({ key }) => key === "reflection") ?? {};
+  return fields.some(({ key, granted }) => key === "utterance" && granted);
 }
 
 function purpose({ key, title, fields }) {
   titles.set(key, title);
   const { root, slots } = stamp("purpose");
+  root.id = `purpose-${key}`;
   slots.title.textContent = title;
   slots.fields.append(...fields.map((field) => choice(key, title, field)));
   return root;
@@ -72,6 +82,7 @@ async function decide(button, action, choices, field) {
     await post(`/consent/${action}/${about}`, { ...choices, notice: noticeId });
     announce(say(action === "grant" ? "granted" : "withdrawn", { field }));
     await Promise.all([showRecords(), showReceipts()]);
+    await report.refresh();
   });
   button.removeAttribute("aria-busy");
 }
@@ -81,6 +92,7 @@ $("withdraw-all").addEventListener("click", () =>
     for (const key of titles.keys()) await post(`/consent/withdraw/${about}`, { purpose: key });
     announce(say("all-withdrawn"));
     await Promise.all([showRecords(), showReceipts()]);
+    await report.refresh();
   }),
 );
 
@@ -178,4 +190,6 @@ $("sure").addEventListener("close", () => {
 
 // The titles of purposes come with the records; the rest may follow.
 await guarded(showRecords);
+// What an address points at is there only now.
+if (location.hash) $(location.hash.slice(1))?.scrollIntoView();
 await guarded(() => Promise.all([showUses(), showReceipts(), showOwnWords()]));

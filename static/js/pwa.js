@@ -1,5 +1,6 @@
 // Registers the service worker, and offers a new version instead of forcing it on anyone.
 
+const LANGUAGE = "sidecoach.language";
 const toast = document.getElementById("update");
 
 async function register() {
@@ -26,4 +27,23 @@ function offer(worker) {
   );
 }
 
-if ("serviceWorker" in navigator && toast) register().catch(() => {});
+// A browser that could install this asks once; its question waits until somebody wants it.
+addEventListener("beforeinstallprompt", (question) => {
+  const install = document.getElementById("install");
+  if (!install) return;
+  question.preventDefault();
+  install.hidden = false;
+  install.addEventListener("click", () => question.prompt(), { once: true });
+});
+addEventListener("appinstalled", () => document.getElementById("install")?.setAttribute("hidden", ""));
+
+/** The offline page is kept in the language that was spoken last. */
+async function keepLanguage() {
+  const { lang } = document.documentElement;
+  if (localStorage.getItem(LANGUAGE) === lang) return;
+  const { active } = await navigator.serviceWorker.ready;
+  active.postMessage("renew");
+  localStorage.setItem(LANGUAGE, lang);
+}
+
+if ("serviceWorker" in navigator && toast) register().then(keepLanguage).catch(() => {});

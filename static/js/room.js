@@ -1,19 +1,24 @@
 // A participant's session: own words go out, nudges come in.
 
-import { announce, fieldNames, list, say, slotsOf, stamp } from "./dom.js";
+import { announce, fieldNames, known, list, say, slotsOf, stamp, whole } from "./dom.js";
 import { LiveLine } from "./live.js";
 import { NudgeCard } from "./nudge.js";
+import { ReportPanel } from "./report.js";
 import { Listener, offered } from "./speech.js";
+import { Wishes } from "./wishes.js";
 
 const MOST = 4000;
 const NEARLY = 3600;
-const QUIET = "sidecoach.quiet";
 
 const { session, member } = document.body.dataset;
 const stream = document.getElementById("stream");
 const words = document.getElementById("words");
 const line = new LiveLine(session);
-const room = { mode: "auto", status: "open", killed: false, paused: false, allowed: [] };
+const wishes = new Wishes(session);
+const report = new ReportPanel(document.getElementById("report"), session, { show: showTurn });
+const room = {
+  mode: "auto", status: "open", killed: false, paused: false, allowed: [], reflected: false,
+};
 
 // --- what was said -------------------------------------------------------------
 
@@ -52,12 +57,23 @@ function said({ utterance, speaker, text }) {
   turns.set(utterance, turn);
 }
 
-function refused({ client_msg_id, detail }) {
+/** Bring something said into view and point at it. */
+function showTurn(utterance) {
+  const { root } = turns.get(utterance) ?? {};
+  if (!root) return;
+  root.tabIndex = -1;
+  root.focus({ preventScroll: true });
+  root.scrollIntoView({ block: "center" });
+}
+
+function refused({ client_msg_id, code, detail }) {
   const turn = sent.get(client_msg_id);
   if (!turn) return;
   sent.delete(client_msg_id);
   turn.root.dataset.state = "refused";
-  turn.slots.state.textContent = say("own.refused", { detail });
+  turn.slots.state.textContent = say("own.refused", {
+    detail: known(`refusal.${code}`) ? say(`refusal.${code}`) : detail,
+  });
   turn.slots.state.hidden = false;
 }
 
@@ -74,7 +90,7 @@ function showWaiting() {
 function showLine(count = line.waiting.length) {
   const shown = document.getElementById("line");
   const state = say(`line.${line.state}`);
-  const text = count && line.state !== "live" ? say("line.waiting", { state, count }) : state;
+  const text = count && line.state !== "live" ? say("line.waiting", { state, count: whole(count) }) : state;
   if (slotsOf(shown).text.textContent !== text) slotsOf(shown).text.textContent = text;
   shown.dataset.state = line.state;
 }
@@ -82,11 +98,10 @@ function showLine(count = line.waiting.length) {
 // --- nudges ----------------------------------------------------------------------
 
 const nudges = new Map();
-let quiet = localStorage.getItem(QUIET) === "yes";
 
 function nudge(frame) {
-  const known = nudges.get(frame.nudge);
-  if (known) return known;
+  const shown = nudges.get(frame.nudge);
+  if (shown) return shown;
   const card = new NudgeCard(frame);
   nudges.set(frame.nudge, card);
   for (const earlier of stream.querySelectorAll(".is-newest")) earlier.classList.remove("is-newest");
@@ -99,7 +114,7 @@ function finished(frame, past) {
   const card = nudge(frame);
   card.finish(frame);
   if (past) return card.root.classList.add("is-past");
-  if (quiet) {
+  if (wishes.quiet) {
     card.fold();
     announce(say("announce.folded"));
   } else {
@@ -164,11 +179,16 @@ function showRoom() {
   const banner = document.getElementById("banner");
   banner.hidden = !key;
   if (key && banner.textContent !== say(key)) banner.textContent = say(key);
-  document.getElementById("composer").hidden = room.status === "ended";
+  const ended = room.status === "ended";
+  document.body.dataset.status = room.status;
+  document.getElementById("composer").hidden = ended;
+  if (ended) report.update({ ended, allowed: room.reflected });
+  else document.getElementById("report").hidden = true;
 }
 
 function showSharing(consent, asksAgain = false) {
   room.allowed = consent?.coaching ?? [];
+  room.reflected = !asksAgain && (consent?.reflection ?? []).includes("utterance");
   const sharing = document.getElementById("sharing");
   const fields = list(fieldNames(room.allowed));
   const given = room.allowed.includes("utterance");
@@ -208,7 +228,11 @@ const handlers = {
     refused(frame);
   },
   overloaded: () => announce(say("overloaded")),
-  "consent.changed": ({ consent, asks_again: asksAgain }) => showSharing(consent, asksAgain),
+  "consent.changed"({ consent, asks_again: asksAgain }) {
+    showSharing(consent, asksAgain);
+    showRoom();
+  },
+  "wishes.changed": (frame) => wishes.update(frame),
   "control.changed"({ mode, status, killed, paused }) {
     Object.assign(room, { mode, status, killed, paused: paused.includes(member) });
     showRoom();
@@ -216,15 +240,14 @@ const handlers = {
 };
 
 line.addEventListener("frame", ({ detail: { frame, past } }) => {
-  const following = atEnd();
   handlers[frame.type]?.(frame, past);
   document.getElementById("welcome").hidden = stream.childElementCount > 0;
-  if (following) toEnd();
+  if (following) follow();
   else if (frame.type === "nudge.done" && !past) newest.hidden = false;
 });
 line.addEventListener("reset", () => {
   stream.replaceChildren();
-  for (const known of [sent, turns, nudges]) known.clear();
+  for (const shown of [sent, turns, nudges]) shown.clear();
   showWaiting();
 });
 line.addEventListener("state", () => {
@@ -242,16 +265,35 @@ function atEnd() {
   return page.scrollHeight - page.scrollTop - page.clientHeight < 120;
 }
 
+let following = true;
+let due = 0;
+
 function toEnd() {
   page.scrollTop = page.scrollHeight;
   newest.hidden = true;
+  following = true;
+}
+
+/** To the end, once for all that came since the last picture. */
+function follow() {
+  due ||= requestAnimationFrame(() => {
+    due = 0;
+    toEnd();
+  });
 }
 
 newest.addEventListener("click", () => {
   toEnd();
   stream.querySelector(".is-newest article")?.focus({ preventScroll: true });
 });
-addEventListener("scroll", () => (newest.hidden ||= atEnd()), { passive: true });
+addEventListener(
+  "scroll",
+  () => {
+    following = atEnd();
+    newest.hidden ||= following;
+  },
+  { passive: true },
+);
 
 // --- saying something ----------------------------------------------------------------------
 
@@ -276,7 +318,7 @@ function measure() {
   const length = [...words.value].length;
   const count = document.getElementById("count");
   count.hidden = length < NEARLY;
-  count.textContent = say("too-long", { count: length, most: MOST });
+  count.textContent = say("too-long", { count: whole(length), most: whole(MOST) });
   words.setAttribute("aria-invalid", String(length > MOST));
 }
 
@@ -349,25 +391,7 @@ listener.addEventListener("stop", ({ detail: { error } }) => {
   fault.hidden = false;
 });
 
-// --- quiet mode -------------------------------------------------------------------------------
-
-const quietButton = document.getElementById("quiet");
-
-function showQuiet() {
-  const { on, off } = slotsOf(quietButton);
-  quietButton.setAttribute("aria-pressed", String(quiet));
-  on.hidden = !quiet;
-  off.hidden = quiet;
-}
-
-quietButton.addEventListener("click", () => {
-  quiet = !quiet;
-  localStorage.setItem(QUIET, quiet ? "yes" : "no");
-  showQuiet();
-});
-
 words.dataset.placeholder = words.placeholder;
 mic.hidden = !offered;
-showQuiet();
 line.open();
 showWaiting();

@@ -71,7 +71,7 @@ function labels(emotions) {
 }
 
 function how(route, stages) {
-  const rows = stages.map((stage) => [stage.name.replaceAll("_", " "), ms(stage.ms)]);
+  const rows = stages.map((stage) => [name("stage", stage.name), ms(stage.ms)]);
   if (route) rows.unshift([say("stage.route"), route]);
   return rows.map(([term, value]) =>
     element("div", {}, element("dt", { text: term }), element("dd", { text: value })),

@@ -23,7 +23,13 @@ self.addEventListener("activate", (event) => {
 
 self.addEventListener("message", (event) => {
   if (event.data === "take-over") self.skipWaiting();
+  if (event.data === "renew") event.waitUntil(renew());
 });
+
+async function renew() {
+  const cache = await caches.open(CACHE);
+  await cache.add(new Request(OFFLINE, { cache: "reload" }));
+}
 
 self.addEventListener("fetch", (event) => {
   const { request } = event;

@@ -18,13 +18,16 @@ from coach.live.client import rest
 from tests.browser.chromium import launch
 from tests.browser.people import Room, log_in
 
-Size = Literal["phone", "laptop"]
+Size = Literal["phone", "laptop", "narrow"]
 Scheme = Literal["light", "dark"]
 OpenWindow = Callable[..., Awaitable[Page]]
 OpenRoom = Callable[[str], Awaitable[Room]]
 
-PHONE_PX = (390, 844)
-LAPTOP_PX = (1280, 800)
+SIZES_PX: dict[Size, tuple[int, int]] = {
+    "phone": (390, 844),
+    "laptop": (1280, 800),
+    "narrow": (320, 640),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,17 +72,19 @@ async def open_window(
         *,
         facilitator: bool = False,
         workers: bool = False,
+        locale: str = "en-GB",
+        at: str = "",
     ) -> Page:
-        width, height = PHONE_PX if size == "phone" else LAPTOP_PX
+        width, height = SIZES_PX[size]
         context = await chromium.new_context(
-            base_url=live_server_url,
+            base_url=at or live_server_url,
             storage_state=facilitator_cookies if facilitator else None,
             viewport={"width": width, "height": height},
             device_scale_factor=2 if size == "phone" else 1,
             has_touch=size == "phone",
             color_scheme=scheme,
             reduced_motion="reduce",
-            locale="en-GB",
+            locale=locale,
             service_workers="allow" if workers else "block",
         )
         contexts.append(context)

@@ -9,7 +9,7 @@ from playwright.async_api import Locator, Page, WebSocket, expect
 
 from coach.demo.load import FACILITATOR, FACILITATOR_PASSWORD
 
-COACHING, FACILITATOR_VIEW = "coaching", "facilitator_view"
+COACHING, FACILITATOR_VIEW, REFLECTION = "coaching", "facilitator_view", "reflection"
 # Words that the demo's playbook has something for.
 STUCK = "I keep putting off the talk with my sister about the inheritance."
 CRISIS = "Some nights I just don't want to be alive anymore."

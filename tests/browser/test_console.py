@@ -148,7 +148,7 @@ async def test_words_of_self_harm_show_help_and_alert_within_a_second(
     await say(ada, CRISIS)
     lane = board.locator(".alert--urgent")
     await asyncio.gather(
-        expect(ada.get_by_role("link", name="Call")).to_be_visible(),
+        expect(ada.get_by_role("link", name="Call").first).to_be_visible(),
         expect(lane).to_contain_text("Ada: words about self-harm."),
     )
     assert time.monotonic() - said_at < 1.0
@@ -159,6 +159,66 @@ async def test_words_of_self_harm_show_help_and_alert_within_a_second(
     assert await board.evaluate("document.scrollingElement.scrollTop") == 0
     await lane.get_by_role("button", name="I am with them").click()
     await expect(lane).to_have_count(0)
+
+
+async def test_who_sees_to_an_alert_is_known_at_every_console(
+    open_window: OpenWindow, room: Room, board: Page, ada: Page
+) -> None:
+    other = await open_window("laptop", facilitator=True)
+    await facilitate(other, room)
+    await say(ada, CRISIS)
+    for page in (board, other):
+        await expect(page.locator(".alert--urgent")).to_be_visible()
+    await board.get_by_role("button", name="I am with them").click()
+    for page in (board, other):
+        await expect(page.locator(".alert")).to_have_count(0)
+    await expect(other.locator("#polite")).to_contain_text("sees to it")
+    await other.reload()
+    await live(other)
+    await expect(other.locator(".entry.is-escalated")).to_be_visible()
+    await expect(other.locator(".alert")).to_have_count(0)
+
+
+async def test_an_alert_stays_until_the_server_knows_who_sees_to_it(board: Page, ada: Page) -> None:
+    await say(ada, CRISIS)
+    lane = board.locator(".alert--urgent")
+    await board.route("**/acknowledge/", lambda route: route.abort())
+    await lane.get_by_role("button", name="I am with them").click()
+    await expect(lane.get_by_text("cannot be reached")).to_be_visible()
+    await board.unroute("**/acknowledge/")
+    await lane.get_by_role("button", name="I am with them").click()
+    await expect(lane).to_have_count(0)
+
+
+async def test_numbers_follow_the_talk(board: Page, ada: Page) -> None:
+    await say(ada, STUCK)
+    await nudged(ada)
+    row = board.locator("#balance li", has_text="Ada")
+    await expect(row.get_by_role("img", name="Ada: 1 turns")).to_be_visible()
+    await expect(board.locator("#latency rect")).to_have_count(1)
+    await expect(board.locator("#open-of")).to_have_text("Turns read: 1")
+    await say(ada, "What would she want to hear first?")
+    await expect(row.get_by_role("img", name="Ada: 2 turns")).to_be_visible()
+    await expect(board.locator("#latency rect")).to_have_count(2)
+
+
+async def test_sessions_are_listed_with_their_state(board: Page, ada: Page) -> None:
+    await board.keyboard.press("k")
+    await board.get_by_role("button", name="Stop all AI").last.click()
+    await expect(board.get_by_text("AI is off.")).to_be_visible()
+    own = board.url.rstrip("/").rpartition("/")[2]
+    await board.goto("/console/")
+    row = board.locator("#sessions li", has=board.locator(f"a[href*='{own}']"))
+    await expect(row.get_by_text("AI off")).to_be_visible()
+    await expect(row.get_by_text("Open", exact=True)).to_be_visible()
+    await row.get_by_role("link", name="Thursday check-in").click()
+    await board.get_by_role("button", name="End session").click()
+    await board.get_by_role("dialog").get_by_role("button", name="End session").click()
+    await expect(board.get_by_role("region", name="How it went")).to_be_visible()
+    await board.goto("/console/")
+    await expect(row.get_by_text("Ended")).to_be_visible()
+    await row.get_by_role("link", name="Replay").click()
+    await expect(board.get_by_text("Nothing happened in this session.")).to_be_visible()
 
 
 async def test_a_nudge_reported_as_unsafe_is_looked_at(board: Page, ada: Page) -> None:

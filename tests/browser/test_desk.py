@@ -9,8 +9,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.async_api import Page, expect
 
 from coach.demo.load import ADMIN, ADMIN_PASSWORD, second_factor_code
-from rag import ingest, lifecycle
-from rag.models import Entry, Playbook, Upload
+from rag import ingest
+from rag.models import Entry, Playbook, PlaybookVersion, Upload
 from tests.browser.conftest import OpenWindow
 from tests.browser.test_screens import picture
 
@@ -119,7 +119,7 @@ async def test_versions_are_compared_word_by_word_and_exported(
         lines = (scratch / "export.jsonl").read_text().splitlines()
         assert len(lines) == demo.live_version.entries.count()
     finally:
-        lifecycle.PlaybookVersion.objects.filter(id=draft.id).delete()
+        PlaybookVersion.objects.filter(id=draft.id).delete()
 
 
 async def test_a_search_is_tried_by_words_by_meaning_and_by_both(open_window: OpenWindow) -> None:

@@ -9,7 +9,10 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenWindow, Scheme, Size
 from tests.browser.people import (
+    COACHING,
     CRISIS,
+    FACILITATOR_VIEW,
+    REFLECTION,
     STUCK,
     Room,
     facilitate,
@@ -20,7 +23,14 @@ from tests.browser.people import (
 )
 
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-LOOKS: list[tuple[Size, Scheme]] = [("phone", "light"), ("laptop", "dark")]
+LOOKS: list[tuple[Size, Scheme, str]] = [
+    ("phone", "light", "en-GB"),
+    ("phone", "dark", "ar"),
+    ("laptop", "dark", "en-GB"),
+    ("laptop", "light", "ar"),
+    # A window of 1,280 pixels at 400 %, and about a phone's at 200 % (WCAG 1.4.10).
+    ("narrow", "light", "de"),
+]
 
 
 async def landing(page: Page, _room: Room) -> None:
@@ -29,18 +39,18 @@ async def landing(page: Page, _room: Room) -> None:
 
 async def choosing(page: Page, room: Room) -> None:
     await open_join(page, room)
-    await page.get_by_role("button", name="Allow all but the sensitive").click()
+    await page.locator(".purpose__why button").first.click()
 
 
 async def unknown_code(page: Page, _room: Room) -> None:
     await page.goto("/join/?code=NOSUCH")
-    await expect(page.get_by_text("No open session has the code")).to_be_visible()
+    await expect(page.locator("#unknown")).to_be_visible()
 
 
 async def talking(page: Page, room: Room) -> None:
     await join(page, room, "Ada")
     await say(page, STUCK)
-    await (await nudged(page)).get_by_role("button", name="More answers").click()
+    await (await nudged(page)).locator("[data-slot=more]").click()
     await say(page, CRISIS)
     await expect(page.locator(".crisis")).to_be_visible()
 
@@ -48,20 +58,40 @@ async def talking(page: Page, room: Room) -> None:
 async def asking_why(page: Page, room: Room) -> None:
     await join(page, room, "Ada")
     await say(page, STUCK)
-    await (await nudged(page)).get_by_role("button", name="Why this?").click()
+    await (await nudged(page)).locator("[data-slot=why]").click()
     await expect(page.locator("#why-content")).to_be_visible()
 
 
-async def my_data(page: Page, room: Room) -> None:
+async def wishing(page: Page, room: Room) -> None:
     await join(page, room, "Ada")
+    await page.locator("#wish").click()
+    await page.locator("[data-minutes='10']").click()
+    await expect(page.locator("#wishes [data-slot=resting]")).to_be_visible()
+
+
+async def my_data(page: Page, room: Room) -> None:
+    await join(page, room, "Ada", allow=(COACHING, REFLECTION))
     await say(page, STUCK)
     await nudged(page)
-    await page.get_by_role("link", name="My data").click()
+    await page.goto(f"{room.path}my-data/")
     await expect(page.locator("#uses .use").first).to_be_visible()
+
+
+async def reading_all(page: Page, room: Room) -> None:
+    await join(page, room, "Ada")
+    await page.goto(f"{room.path}my-data/export/")
+
+
+async def receipt(page: Page, _room: Room) -> None:
+    await page.goto("/receipt/")
 
 
 async def login(page: Page, _room: Room) -> None:
     await page.goto("/accounts/login/")
+
+
+async def second_factor(page: Page, _room: Room) -> None:
+    await page.goto("/accounts/second-factor/")
 
 
 async def console(page: Page, _room: Room) -> None:
@@ -77,19 +107,49 @@ async def board(page: Page, room: Room) -> None:
     await page.locator(".trace summary").click()
     await say(other, CRISIS)
     await expect(page.locator(".alert")).to_be_visible()
-    await page.get_by_label("Search the playbook").fill("listening")
+    await page.locator("#search").fill("listening")
     await expect(page.locator("#found li").first).to_be_visible()
+
+
+async def inviting(page: Page, room: Room) -> None:
+    await facilitate(page, room)
+    await page.locator("#invite").click()
+    await expect(page.locator(".invite__qr")).to_be_visible()
 
 
 async def ended(page: Page, room: Room) -> None:
     await facilitate(page, room)
     other = await page.context.new_page()
-    await join(other, room, "Ada")
+    await join(other, room, "Ada", allow=(COACHING, FACILITATOR_VIEW, REFLECTION))
     await say(other, STUCK)
     await expect(page.locator(".nudged")).to_be_visible()
-    await page.get_by_role("button", name="End session").click()
-    await page.get_by_role("dialog").get_by_role("button", name="End session").click()
+    await page.locator("#end").click()
+    await page.locator("#end-sure [value=yes]").click()
     await expect(page.locator("#summary tbody tr").first).to_be_visible()
+
+
+async def reflecting(page: Page, room: Room) -> None:
+    await ended(page, room)
+    await page.goto(f"{room.path}my-data/")
+    await written(page)
+
+
+async def handing_over(page: Page, room: Room) -> None:
+    await ended(page, room)
+    await page.goto(f"{room.board}summary/")
+    await written(page)
+
+
+async def replaying(page: Page, room: Room) -> None:
+    await ended(page, room)
+    await page.goto(f"{room.board}replay/")
+    await expect(page.locator("#player")).to_be_visible()
+    await page.locator("#scrub").press("End")
+
+
+async def written(page: Page) -> None:
+    await page.locator("#report [data-slot=write]").click()
+    await expect(page.locator("#report [data-slot=remove]")).to_be_visible()
 
 
 async def offline(page: Page, _room: Room) -> None:
@@ -102,22 +162,98 @@ async def nowhere(page: Page, _room: Room) -> None:
 
 Reach = Callable[[Page, Room], Awaitable[None]]
 PAGES: list[Reach] = [
-    landing, choosing, unknown_code, talking, asking_why, my_data, login, console, board, ended,
-    offline, nowhere,
+    landing, choosing, unknown_code, talking, asking_why, wishing, my_data, reading_all, receipt,
+    login, offline, nowhere,
+]  # fmt: skip
+DESK: list[Reach] = [
+    second_factor, console, board, inviting, ended, reflecting, handing_over, replaying,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("reach", PAGES, ids=lambda reach: reach.__name__)
-@pytest.mark.parametrize(("size", "scheme"), LOOKS, ids=["phone", "laptop"])
+@pytest.mark.parametrize("reach", [*PAGES, *DESK], ids=lambda reach: reach.__name__)
+@pytest.mark.parametrize(
+    ("size", "scheme", "locale"), LOOKS, ids=["-".join(look) for look in LOOKS]
+)
 async def test_a_page_has_no_accessibility_fault_and_fits_its_screen(
-    open_window: OpenWindow, room: Room, reach: Reach, size: Size, scheme: Scheme
+    open_window: OpenWindow, room: Room, reach: Reach, size: Size, scheme: Scheme, locale: str
 ) -> None:
-    page = await open_window(size, scheme, facilitator=reach in (console, board, ended))
+    page = await open_window(size, scheme, facilitator=reach in DESK, locale=locale)
     await reach(page, room)
     found = await Axe().run(page, options={"runOnly": STANDARDS})
     faults = found.response["violations"]
-    assert [(f["id"], [n["target"] for n in f["nodes"]]) for f in faults] == []
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert [
+        (f["id"], [(n["target"], n["failureSummary"]) for n in f["nodes"]]) for f in faults
+    ] == []
+    assert await page.evaluate(STICKING_OUT) == []
+    spoken = await page.evaluate("[document.documentElement.lang, document.documentElement.dir]")
+    assert spoken == [locale.partition("-")[0], "rtl" if locale == "ar" else "ltr"]
+
+
+async def test_what_is_chosen_is_seen_without_backgrounds(
+    open_window: OpenWindow, room: Room
+) -> None:
+    page = await open_window("laptop", facilitator=True)
+    await page.emulate_media(forced_colors="active")
+    await facilitate(page, room)
+    lines = "all => all.map((span) => getComputedStyle(span).outlineStyle)"
+    assert (await page.locator(".modes span").evaluate_all(lines)).count("solid") == 1
+
+
+async def test_a_language_is_chosen_on_the_page_and_stays(
+    open_window: OpenWindow, room: Room
+) -> None:
+    page = await open_window()
+    await page.goto(f"/join/?code={room.code}")
+    await page.get_by_role("button", name="العربيّة").click()
+    await expect(page.locator("#notice-title")).to_have_text("ما الذي يجوز استخدامه في هذه الجلسة")
+    await join(page, room, "Ada")
+    await expect(page.locator("#line")).to_have_text("مباشر")
+    await say(page, CRISIS)
+    await expect(page.locator(".crisis h2")).to_have_text("لست مضطرًا إلى مواجهة هذا وحدك")
+    await page.goto("/")
+    await page.get_by_role("button", name="English").click()
+    await expect(page.get_by_role("heading", name="A coach at your side")).to_be_visible()
+
+
+async def test_playbook_words_are_marked_as_their_own_language(
+    open_window: OpenWindow, room: Room
+) -> None:
+    page = await open_window(locale="ar")
+    await join(page, room, "Ada")
+    await say(page, STUCK)
+    words = (await nudged(page)).locator(".nudge__text")
+    assert await words.evaluate("(p) => [p.lang, getComputedStyle(p).direction]") == ["en", "ltr"]
+
+
+async def test_the_offline_page_is_kept_in_the_language_chosen_last(
+    open_window: OpenWindow,
+) -> None:
+    page = await open_window(workers=True)
+    await page.goto("/")
+    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    await page.get_by_role("button", name="Deutsch").click()
+    for _ in range(100):
+        if "Du bist offline" in await page.evaluate(KEPT):
+            break
+        await page.wait_for_timeout(50)
+    kept: str = await page.evaluate(KEPT)
+    assert "Du bist offline" in kept
+    assert "You are offline" not in kept
+
+
+async def test_an_app_that_can_be_installed_offers_it_once(open_window: OpenWindow) -> None:
+    page = await open_window(workers=True)
+    await page.goto("/")
+    button = page.get_by_role("button", name="Install the app")
+    await expect(button).to_be_hidden()
+    await page.evaluate(
+        "dispatchEvent(Object.assign(new Event('beforeinstallprompt', { cancelable: true }),"
+        " { prompt: () => (window.asked = (window.asked ?? 0) + 1) }))"
+    )
+    await button.click()
+    assert await page.evaluate("asked") == 1
+    await page.evaluate("dispatchEvent(new Event('appinstalled'))")
+    await expect(button).to_be_hidden()
 
 
 async def test_it_can_be_installed(open_window: OpenWindow) -> None:
@@ -163,6 +299,15 @@ async def test_without_a_connection_a_page_says_so_and_comes_back(open_window: O
     await page.context.set_offline(False)
     await expect(page.get_by_role("heading", name="Log in")).to_be_visible(timeout=10_000)
 
+
+# What makes a page wider than its window.
+STICKING_OUT = """() => {
+  if (document.documentElement.scrollWidth <= innerWidth) return [];
+  return [...document.querySelectorAll("body *")].filter((part) => {
+    const { left, right } = part.getBoundingClientRect();
+    return right > innerWidth + 1 || left < -1;
+  }).map((part) => `${part.tagName} ${part.id} ${part.className}`);
+}"""
 
 # Everything that outlives the page: the worker's caches, and both storages.
 KEPT = """async () => {

@@ -1,5 +1,6 @@
 """A participant's stories, on the real server."""
 
+import json
 import re
 
 import pytest
@@ -24,6 +25,18 @@ HOSTILE = (
     '<img src="//evil.example/x.png" onerror="document.title=1"> [tap](https://evil.example/) '
     "![p](https://evil.example/p.png) <script>document.title=2</script> what should I ask?"
 )
+
+
+# A browser's speech recognition, which hears what the test says.
+RECOGNITION = """
+window.SpeechRecognition = class extends EventTarget {
+  start() { window.listening = this; }
+  stop() { this.dispatchEvent(new Event("end")); }
+};
+window.heard = (transcript, isFinal) => listening.dispatchEvent(Object.assign(
+  new Event("result"), { results: [Object.assign([{ transcript }], { isFinal })], resultIndex: 0 },
+));
+"""
 
 
 @pytest.fixture(params=["phone", "laptop"])
@@ -96,6 +109,78 @@ async def test_later_lets_nudges_rest(open_window: OpenWindow, room: Room) -> No
     assert (await wire.until("no_nudge"))["reason"] == "snoozed"
 
 
+async def test_how_many_nudges_come_is_ones_own_choice(
+    open_window: OpenWindow, room: Room, size: Size
+) -> None:
+    page = await open_window(size)
+    wire = Wiretap(page)
+    await join(page, room, "Ada")
+    await page.get_by_role("button", name="Nudges for you").click()
+    await page.get_by_role("radio", name="None").check()
+    await wire.until("wishes.changed")
+    await page.keyboard.press("Escape")
+    await say(page, STUCK)
+    await wire.until("no_nudge")
+    await page.reload()
+    await live(page)
+    await page.get_by_role("button", name="Nudges for you").click()
+    await expect(page.get_by_role("radio", name="None")).to_be_checked()
+    await page.get_by_role("radio", name="More").check()
+    await page.get_by_role("button", name="10 minutes").click()
+    await expect(page.get_by_text("Nudges rest until")).to_be_visible()
+    await page.get_by_role("button", name="Go on now").click()
+    await expect(page.get_by_text("Nudges rest until")).to_be_hidden()
+    await page.get_by_role("checkbox", name="Folded, until I open them").check()
+    await page.keyboard.press("Escape")
+    await say(page, "How do I begin that talk?")
+    nudge = await nudged(page)
+    await expect(nudge.locator(".nudge__text")).to_be_hidden()
+    await expect(page.locator("#polite")).to_have_text("A nudge is waiting.")
+    await nudge.get_by_role("button", name="Open it").click()
+    await expect(nudge.locator(".nudge__text")).to_be_visible()
+
+
+async def test_a_nudge_is_read_out_once(open_window: OpenWindow, room: Room) -> None:
+    page = await open_window()
+    await join(page, room, "Ada")
+    await page.evaluate(
+        "new MutationObserver(() => (window.read ??= []).push("
+        "document.getElementById('polite').textContent))"
+        ".observe(document.getElementById('polite'), { childList: true })"
+    )
+    await say(page, STUCK)
+    words = await (await nudged(page)).locator(".nudge__text").inner_text()
+    await expect(page.locator("#polite")).to_contain_text(words)
+    read: list[str] = await page.evaluate("read.filter((words) => words)")
+    assert read == [f"Nudge, Playbook: {words}"]
+
+
+async def test_speech_is_a_draft_while_it_lasts_and_an_utterance_at_a_pause(
+    open_window: OpenWindow, room: Room
+) -> None:
+    page = await open_window()
+    sent: list[dict[str, str]] = []
+    page.on(
+        "websocket",
+        lambda socket: socket.on("framesent", lambda data: sent.append(json.loads(data))),
+    )
+    await page.add_init_script(RECOGNITION)
+    await join(page, room, "Ada")
+    await page.get_by_role("button", name="Speak").click()
+    await page.get_by_role("button", name="Start speaking").click()
+    await expect(page.get_by_role("button", name="Stop speaking")).to_be_visible()
+    await page.evaluate("heard('I keep putting off', false)")
+    await expect(page.locator("#words")).to_have_value("I keep putting off")
+    await page.evaluate("heard('I keep putting off the report.', true)")
+    await expect(page.locator(".turn--own")).to_have_text("I keep putting off the report.")
+    await expect(page.locator("#words")).to_have_value("")
+    said = [(frame["type"], frame["text"]) for frame in sent if "text" in frame]
+    assert said == [
+        ("draft", "I keep putting off"),
+        ("utterance", "I keep putting off the report."),
+    ]
+
+
 async def test_who_shares_nothing_stays_and_nothing_is_used(
     open_window: OpenWindow, room: Room, size: Size
 ) -> None:
@@ -140,7 +225,7 @@ async def test_a_new_notice_asks_again_in_the_middle_of_a_session(
     old = notices.current()
     words = notices.Words("Read this anew", "Something changed.", {}, {})
     notices.publish({old.locale: words})
-    await expect(page.get_by_text("read it and chosen again")).to_be_visible()
+    await expect(page.locator("#sharing")).to_contain_text("read it and chosen again")
     await say(page, STUCK)
     await expect(page.locator(".turn--own")).to_have_count(1)
     await page.get_by_role("link", name="Change").click()

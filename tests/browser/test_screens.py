@@ -7,10 +7,22 @@ from playwright.async_api import Page, expect
 
 from coach.demo.load import ADMIN, ADMIN_PASSWORD, second_factor_code
 from tests.browser.conftest import OpenRoom, OpenWindow
-from tests.browser.people import COACHING, Room, facilitate, join, nudged, open_join, say
+from tests.browser.people import (
+    COACHING,
+    CRISIS,
+    FACILITATOR_VIEW,
+    REFLECTION,
+    Room,
+    facilitate,
+    join,
+    nudged,
+    open_join,
+    say,
+)
 
 SCREENS = Path(__file__).parents[2] / "docs" / "screens"
 MOST_BYTES = 300_000
+TOLD = (COACHING, FACILITATOR_VIEW, REFLECTION)
 
 
 async def picture(page: Page, name: str) -> None:
@@ -59,6 +71,88 @@ async def test_a_session_as_its_people_see_it(open_window: OpenWindow, open_room
     await picture(phone, "receipts-phone-light")
 
 
+async def test_after_a_session(open_window: OpenWindow, open_room: OpenRoom) -> None:
+    room = await open_room("Thursday check-in")
+    laptop = await open_window("laptop", facilitator=True)
+    dark = await open_window("laptop", "dark", facilitator=True)
+    await facilitate(laptop, room)
+    await laptop.get_by_role("button", name="Code").click()
+    await picture(laptop, "invite-laptop-light")
+    await laptop.keyboard.press("Escape")
+    phone, phone_dark = await open_window("phone"), await open_window("phone", "dark")
+    await join(phone, room, "Ada", allow=TOLD)
+    await join(phone_dark, room, "Jonas", allow=TOLD)
+    await phone.get_by_role("button", name="Nudges for you").click()
+    await picture(phone, "wishes-phone-light")
+    await phone.keyboard.press("Escape")
+    for turn in (
+        "I gave Tom the report, then I took it back and did it myself.",
+        "What would happen if I let him finish it his own way?",
+        "I will ask him on Monday, and I will not correct the first draft.",
+    ):
+        await say(phone, turn)
+        await expect(phone.locator(".turn--own").last.locator(".turn__state")).to_be_hidden()
+        await laptop.wait_for_timeout(1_500)
+    await (
+        (await nudged(phone, await phone.locator(".turn--nudge").count()))
+        .locator("[data-verdict=accepted]")
+        .click()
+    )
+    await say(phone_dark, CRISIS)
+    await expect(laptop.locator(".alert")).to_be_visible()
+    await picture(laptop, "alert-laptop-light")
+    await expect(phone_dark.locator(".crisis")).to_be_visible()
+    await picture(phone_dark, "crisis-phone-dark")
+    await laptop.get_by_role("button", name="I am with them").click()
+    await laptop.get_by_role("button", name="End session").click()
+    await laptop.get_by_role("dialog").get_by_role("button", name="End session").click()
+    await phone.get_by_role("button", name="Write my reflection").click()
+    await expect(phone.locator(".point").first).to_be_visible()
+    await show(phone, "#report")
+    await picture(phone, "reflection-phone-light")
+    await laptop.goto(f"{room.board}summary/")
+    await laptop.get_by_role("button", name="Write the summary").click()
+    await expect(laptop.locator(".point").first).to_be_visible()
+    await picture(laptop, "summary-laptop-light")
+    for page, name in ((laptop, "replay-laptop-light"), (dark, "replay-laptop-dark")):
+        await page.goto(f"{room.board}replay/")
+        await expect(page.locator("#player")).to_be_visible()
+        await page.locator("#scrub").press("End")
+        await page.locator("#scrub").press("ArrowLeft")
+        await picture(page, name)
+    await laptop.goto("/console/")
+    await expect(laptop.locator("#sessions li").first).to_be_visible()
+    await picture(laptop, "sessions-laptop-light")
+
+
+async def test_from_right_to_left(open_window: OpenWindow, open_room: OpenRoom) -> None:
+    room = await open_room("جلسة الخميس")
+    board = await open_window("laptop", facilitator=True, locale="ar")
+    await facilitate(board, room)
+    phone = await open_window("phone", locale="ar")
+    dark = await open_window("phone", "dark", locale="ar")
+    await phone.goto("/")
+    await picture(phone, "landing-phone-light-ar")
+    await open_join(phone, room)
+    await show(phone, "#notice-title")
+    await picture(phone, "consent-phone-light-ar")
+    await join(phone, room, "ليلى")
+    await join(dark, room, "Jonas")
+    for page in (phone, dark):
+        await say(page, "I gave Tom the report, then I took it back and did it myself.")
+        await nudged(page)
+    await expect(board.locator(".nudged")).to_have_count(2)
+    await board.locator(".trace summary").last.click()
+    await picture(phone, "participant-phone-light-ar")
+    await dark.locator("[data-slot=why]").click()
+    await expect(dark.locator("#why-content")).to_be_visible()
+    await picture(dark, "why-phone-dark-ar")
+    await picture(board, "console-laptop-light-ar")
+    await phone.goto(f"{room.path}my-data/")
+    await expect(phone.locator("#uses .use").first).to_be_visible()
+    await picture(phone, "my-data-phone-light-ar")
+
+
 async def show(page: Page, part: str) -> None:
     await page.evaluate(f"document.querySelector('{part}').scrollIntoView({{ block: 'start' }})")
 
@@ -71,7 +165,7 @@ async def test_a_receipt_is_checked(open_window: OpenWindow, room: Room, scratch
         await phone.locator("#receipts button").first.click()
     file = scratch / "receipt.json"
     await (await started.value).save_as(file)
-    await phone.get_by_role("link", name="Check a receipt").click()
+    await phone.get_by_role("main").get_by_role("link", name="Check a receipt").click()
     await phone.set_input_files("#file", file)
     await expect(phone.get_by_text("This receipt is ours")).to_be_visible()
     await picture(phone, "receipt-phone-light")

@@ -185,7 +185,7 @@ async def test_without_a_model_words_that_were_said_stand_in(room, model):
     assert SAID[2] in texts
     assert set(texts[1:]) <= set(SAID)
     summary = await written(room)
-    assert summary["points"][0]["text"] == "Of what was said: participant 1 100 %."
+    assert summary["points"][0]["text"] == "Of what was said: participant 1: 100 %."
     await ada.close()
 
 

@@ -2,14 +2,16 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function draw(tag, attributes, ...children) {
+/** An SVG element. */
+export function draw(tag, attributes, ...children) {
   const made = document.createElementNS(SVG, tag);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.append(...children);
   return made;
 }
 
-function picture(width, height, label, ...children) {
+/** A drawing that says in words what it shows, stretched to its place. */
+export function picture(width, height, label, ...children) {
   const box = `0 0 ${width} ${height}`;
   const attributes = { viewBox: box, role: "img", "aria-label": label, preserveAspectRatio: "none" };
   return draw("svg", attributes, ...children);

@@ -1,8 +1,8 @@
 // The lane that cannot be missed: it stays on top until somebody says that they are with the person.
 
+import { ApiError, post } from "../api.js";
 import { announce, known, say, stamp } from "../dom.js";
 
-const SEEN = "sidecoach.seen-alerts";
 const URGENT = ["self_harm", "violence"];
 
 export class Lane {
@@ -25,7 +25,7 @@ export class Lane {
   }
 
   add({ alert, kind, member, name, utterance }) {
-    if (this.#open.has(alert) || seen().includes(alert)) return;
+    if (this.#open.has(alert)) return;
     const { root, slots } = stamp("alert");
     const who = this.#members.name(member) || name;
     const key = known(`alert.${kind}`) ? `alert.${kind}` : "alert.self_harm";
@@ -53,11 +53,29 @@ export class Lane {
     slots.text.textContent = words ? `“${words}”` : "";
   }
 
-  #settle(alert) {
-    this.#open.get(alert).root.remove();
+  /** Somebody is with the person, here or at another console. */
+  settled({ alert, acknowledged_by: by }, past) {
+    const entry = this.#open.get(alert);
+    if (!entry) return;
+    entry.root.remove();
     this.#open.delete(alert);
-    sessionStorage.setItem(SEEN, JSON.stringify([...seen(), alert]));
     this.#show();
+    if (!past && by) announce(say("alert.taken", { by, alert: entry.slots.what.textContent }));
+  }
+
+  /** It stays on top until the server has written down who sees to it. */
+  async #settle(alert) {
+    const { slots } = this.#open.get(alert);
+    slots.fault.hidden = true;
+    slots.seen.disabled = true;
+    try {
+      this.settled(await post(`/alerts/${alert}/acknowledge/`));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      slots.fault.textContent = error.message;
+      slots.fault.hidden = false;
+      slots.seen.disabled = false;
+    }
   }
 
   #show() {
@@ -65,8 +83,4 @@ export class Lane {
     const mark = this.#open.size ? `(${say("alert.title")}: ${this.#open.size}) ` : "";
     document.title = mark + this.#title;
   }
-}
-
-function seen() {
-  return JSON.parse(sessionStorage.getItem(SEEN) ?? "[]");
 }

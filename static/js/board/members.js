@@ -1,19 +1,20 @@
 // Who is in the room, and what each allows.
 
 import { fieldNames, list, say, stamp } from "../dom.js";
+import { Names } from "./names.js";
 
-export class Members {
-  #known = new Map();
+export class Members extends Names {
   #target;
   #decide;
 
   constructor(target, { decide }) {
+    super();
     this.#target = target;
     this.#decide = decide;
   }
 
   reset() {
-    this.#known.clear();
+    super.reset();
     this.#target.replaceChildren();
   }
 
@@ -21,19 +22,10 @@ export class Members {
     return this.participants.length === 0;
   }
 
-  /** Those who take part, in the order they came. */
-  get participants() {
-    return [...this.#known.values()].filter((member) => member.role === "participant");
-  }
-
-  name(member) {
-    return this.#known.get(member)?.name ?? say("member.unknown");
-  }
-
   update(seen) {
-    const member = { ...this.#known.get(seen.member), ...seen };
-    this.#known.set(member.member, member);
+    const member = super.update(seen);
     if (member.role === "participant") this.#show(member);
+    return member;
   }
 
   /** Exactly these are paused. */
@@ -45,7 +37,6 @@ export class Members {
 
   #show(member) {
     member.card ??= this.#card(member.member);
-    this.#known.set(member.member, member);
     const { slots } = member.card;
     slots.name.textContent = member.name;
     slots.dot.classList.toggle("dot--on", member.connected);
@@ -61,7 +52,7 @@ export class Members {
   #card(id) {
     const card = stamp("member");
     card.slots.pause.addEventListener("click", () => {
-      this.#decide(this.#known.get(id).paused ? "resume" : "pause", { member: id });
+      this.#decide(this.known.get(id).paused ? "resume" : "pause", { member: id });
     });
     this.#target.append(card.root);
     return card;

@@ -14,6 +14,7 @@ export class Numbers {
   #acts;
   #verdicts;
   #times;
+  #due = 0;
 
   constructor(members) {
     this.#members = members;
@@ -46,7 +47,15 @@ export class Numbers {
     this.show();
   }
 
+  /** Show what is known, once for all that came since the last picture. */
   show() {
+    this.#due ||= requestAnimationFrame(() => {
+      this.#due = 0;
+      this.#draw();
+    });
+  }
+
+  #draw() {
     this.#showBalance();
     const verdicts = [...this.#verdicts.values()];
     const used = verdicts.filter((verdict) => USED.includes(verdict)).length;

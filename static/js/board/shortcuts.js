@@ -28,7 +28,7 @@ function busy(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return true;
   if (localStorage.getItem(OFF) === "yes" && event.key !== "?") return true;
   const { target } = event;
-  const writing = target.matches("textarea, select, input:not([type=radio], [type=checkbox])");
+  const writing = target.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=range])");
   return writing || document.querySelector("dialog[open]") !== null;
 }
 

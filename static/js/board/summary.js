@@ -41,8 +41,8 @@ export class Summary {
   }
 }
 
-function person({ member, turns, share: part, questions, open_questions }) {
-  return row(member, whole(turns), share(part), whole(questions), whole(open_questions));
+function person({ number, turns, share: part, questions, open_questions }) {
+  return row(say("participant", { number }), whole(turns), share(part), whole(questions), whole(open_questions));
 }
 
 function source({ source: from, shown, accepted, rejected, first_ms }) {

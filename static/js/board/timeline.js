@@ -12,6 +12,7 @@ export class Timeline {
   #members;
   #turns = new Map();
   #nudges = new Map();
+  #due = 0;
 
   constructor(target, members) {
     this.#target = target;
@@ -108,6 +109,16 @@ export class Timeline {
     return this.#turns.get(utterance)?.words;
   }
 
+  /** Something that was here is gone; whatever else is gone beside it is not told again. */
+  erased() {
+    if (this.#target.lastElementChild?.dataset.gone) return;
+    const { root, slots } = stamp("gone");
+    slots.text.textContent = say("erased");
+    root.dataset.gone = "yes";
+    this.#append(root);
+    this.#follow();
+  }
+
   /** Bring a turn into view and point at it. */
   show(utterance) {
     const turn = this.#turns.get(utterance);
@@ -148,9 +159,13 @@ export class Timeline {
     while (this.#target.childElementCount > KEPT) this.#target.firstElementChild.remove();
   }
 
+  /** Keep the newest in view: once for all that came since the last picture. */
   #follow() {
-    const scroll = this.#target.parentElement;
-    if (document.getElementById("follow").checked) scroll.scrollTop = scroll.scrollHeight;
+    this.#due ||= requestAnimationFrame(() => {
+      this.#due = 0;
+      const scroll = this.#target.parentElement;
+      if (document.getElementById("follow").checked) scroll.scrollTop = scroll.scrollHeight;
+    });
   }
 }
 

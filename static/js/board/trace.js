@@ -1,6 +1,6 @@
 // How a nudge was made: its stages on one bar, the passages found, the fields used.
 
-import { chip, element, fieldNames, ms, say } from "../dom.js";
+import { chip, element, fieldNames, ms, name, say } from "../dom.js";
 import { shade, stacked } from "./charts.js";
 
 const SLIVER_MS = 0.05;
@@ -24,7 +24,7 @@ export function showTrace(slots, { trace, total_ms }) {
   slots.trace.hidden = false;
 }
 
-const title = (stage) => stage.name.replaceAll("_", " ");
+const title = (stage) => name("stage", stage.name);
 const precise = (value) => (value < 10 ? say("ms", { ms: value.toFixed(1) }) : ms(value));
 
 function term(what, value, shown) {
