@@ -36,6 +36,7 @@ class Beat:
                     await sync_to_async(levels.refresh, thread_sensitive=False)()
             except (DatabaseError, DjangoError) as exc:
                 log.warning("beat.unread", error=type(exc).__name__)
-            self.watch.look(exposition.families())
+            # Reading every series takes milliseconds that the roads have better use for.
+            await asyncio.to_thread(lambda: self.watch.look(exposition.families()))
             beats += 1
             await asyncio.sleep(EVERY_S)

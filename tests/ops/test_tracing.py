@@ -18,8 +18,9 @@ from tests.scripted_model import ScriptedModel, quotes
 
 STUCK = "I keep putting off the report for the steering group"
 TURNS = 120
-# The second worker is the same program on the same two cores; more than this is no chance.
-MOST_SLOWER, CHANCE_MS = 1.25, 4.0
+# A request that waited for the collector would be seconds late; what two workers on shared cores
+# differ by anyway is less than this.
+MOST_SLOWER, CHANCE_MS = 1.3, 10.0
 
 
 @pytest.fixture(scope="module")

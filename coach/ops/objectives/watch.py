@@ -4,6 +4,7 @@ The same file, bounds and windows. What takes days to see, an error budget of 30
 Prometheus.
 """
 
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -63,37 +64,43 @@ class Sample:
 
 
 class Watch:
-    """Samples of this worker's metrics over the last hour, and since when each bound is missed."""
+    """Samples of this worker's metrics over the last hour, and since when each bound is missed.
+
+    May be looked at from any thread.
+    """
 
     def __init__(self, told: Objectives) -> None:
         self._told = told
         self._samples: deque[Sample] = deque()
         self._since: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def look(self, families: Iterable[Metric], *, at: float | None = None) -> None:
         """Take a sample now and note which bounds it shows to be missed."""
         now = time.monotonic() if at is None else at
         known = list(families)
         counts = {o.name: _counts(o, known) for o in self._told.all if o.target is not None}
-        self._samples.append(Sample(now, counts))
-        while self._samples[0].at < now - KEPT_S:
-            self._samples.popleft()
-        missed = {alert.name for alert in self._missed()}
-        self._since = {name: self._since.get(name, now) for name in missed}
+        with self._lock:
+            self._samples.append(Sample(now, counts))
+            while self._samples[0].at < now - KEPT_S:
+                self._samples.popleft()
+            missed = {alert.name for alert in self._missed()}
+            self._since = {name: self._since.get(name, now) for name in missed}
 
     def firing(self, families: Iterable[Metric]) -> list[Alert]:
         """Alerts whose bound has been missed for as long as it takes, and levels as they are."""
-        now = self._samples[-1].at if self._samples else 0.0
         held = {
             objective.alert_name(alert): alert.for_s
             for objective in self._told.all
             for alert in objective.alerts
         }
-        found = [
-            alert
-            for alert in self._missed()
-            if now - self._since.get(alert.name, now) >= held.get(alert.name, 0)
-        ]
+        with self._lock:
+            now = self._samples[-1].at if self._samples else 0.0
+            found = [
+                alert
+                for alert in self._missed()
+                if now - self._since.get(alert.name, now) >= held.get(alert.name, 0)
+            ]
         return found + list(levels(self._told, families))
 
     def _missed(self) -> list[Alert]:
