@@ -22,6 +22,7 @@ from coach.live.consumers import SessionConsumer
 from coach.live.draining import on_termination
 from coach.live.hub import Hub
 from coach.live.origin import BearerOrOrigin
+from coach.live.turns import Turns
 from coach.ops.beat import Beat
 from coach.ops.notary import Notary
 from coach.ops.tracing import tracing
@@ -31,7 +32,7 @@ routes: Any = [path("ws/sessions/<uuid:session>/", consumer)]
 sockets = URLRouter(routes)
 by_protocol: Any = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": Turns(django_application),
         "websocket": BearerOrOrigin(
             bearer=sockets,
             browser=OriginValidator(AuthMiddlewareStack(sockets), settings.ALLOWED_ORIGINS),

@@ -3,17 +3,16 @@
 import asyncio
 import contextlib
 import random
-import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import websockets
-from django.db import connections
 
-from coach.live.client import TERMINAL, LiveClient, Ticket, Turn
+from coach.live.client import TERMINAL, LiveClient, RestError, Ticket, Turn, rest
 from coach.live.server import Server
-from coach.models import Event, Utterance
 
 WORDS = (
     "I keep putting off the report for the steering group",
@@ -21,7 +20,7 @@ WORDS = (
     "they expect a plan that I do not have",
     "what if the others find out that I am behind",
 )
-BROKEN = (OSError, EOFError, TimeoutError, websockets.WebSocketException)
+BROKEN = (OSError, EOFError, TimeoutError, RestError, websockets.WebSocketException)
 
 
 class Cutter:
@@ -140,7 +139,7 @@ class Witness:
                     for turn in waiting:
                         await self._again(turn)
                     await asyncio.wait({t.done for t in waiting}, timeout=4)
-            newest = await asyncio.to_thread(head, self.ticket)
+            newest = (await stored(self.rng.choice(self.servers), self.ticket))[-1]["seq"]
             while self.client.last_seq < newest:  # noqa: ASYNC110  a client has no such event
                 await asyncio.sleep(0.1)
 
@@ -176,56 +175,39 @@ class Witness:
         raise AssertionError("no server took them back")
 
 
-def head(ticket: Ticket) -> int:
-    """The newest number of this member's stream, over a connection of its own."""
-    connections.close_all()
-    rows = Event.objects.filter(
-        stream__session_id=ticket.session, stream__audience=ticket.member
-    ).order_by("-seq")
-    newest = rows.values_list("seq", flat=True).first()
-    connections.close_all()
-    return newest or 0
+async def stored(server: Server, ticket: Ticket) -> list[dict[str, Any]]:
+    """This member's stream as the event table has it."""
+    frames: list[dict[str, Any]] = []
+    async with rest(server.http, ticket.token) as api:
+        while True:
+            after = frames[-1]["seq"] if frames else 0
+            page = await api.call("GET", f"sessions/{ticket.session}/events/?after={after}")
+            frames += page["events"]
+            if not page["events"] or frames[-1]["seq"] >= page["seq"]:
+                return frames
 
 
-def compare(session: str, people: Sequence[Witness]) -> dict[str, int]:
+async def compare(server: Server, people: Sequence[Witness]) -> dict[str, int]:
     """Counts of what was lost, doubled or out of order between the table and what people saw."""
-    connections.close_all()
     found = {"events": 0, "said": 0, "lost": 0, "doubled": 0, "reordered": 0, "unanswered": 0}
     for person in people:
-        seen = person.client.events
-        stored = dict(
-            Event.objects.filter(
-                stream__session_id=session, stream__audience=person.ticket.member
-            ).values_list("seq", "frame")
-        )
-        first = seen[0]["seq"]
-        numbers = [frame["seq"] for frame in seen]
-        found["events"] += len(seen)
-        found["said"] += len(person.client.turns)
-        found["lost"] += sum(seen_ is None for seen_ in _missing(stored, seen, first))
-        found["doubled"] += len(numbers) - len(set(numbers))
-        found["doubled"] += sum(frame["type"] not in TERMINAL for frame in person.client.repeats)
+        client = person.client
+        kept = await stored(server, person.ticket)
+        numbers = [frame["seq"] for frame in client.events]
+        found["events"] += len(numbers)
+        found["said"] += len(client.turns)
         found["reordered"] += sum(a >= b for a, b in pairwise(numbers))
-        for key, turn in person.client.turns.items():
-            rows = Utterance.objects.filter(session_id=session, client_msg_id=uuid.UUID(key))
-            found["lost"] += rows.count() == 0
-            found["doubled"] += max(0, rows.count() - 1)
-            ends = [
-                frame for frame in stored.values()
-                if frame["type"] in TERMINAL and frame.get("utterance") == turn.utterance
-            ]  # fmt: skip
-            found["unanswered"] += not ends
-            found["doubled"] += max(0, len(ends) - 1)
+        found["doubled"] += len(numbers) - len(set(numbers))
+        found["doubled"] += sum(frame["type"] not in TERMINAL for frame in client.repeats)
+        seen = {frame["seq"]: frame for frame in client.events}
+        found["lost"] += sum(
+            seen.get(frame["seq"]) != frame for frame in kept if frame["seq"] >= numbers[0]
+        )
+        # An acknowledgement is written with the utterance, by the same statement.
+        acks = Counter(frame["client_msg_id"] for frame in kept if frame["type"] == "ack")
+        ends = Counter(frame.get("utterance") for frame in kept if frame["type"] in TERMINAL)
+        for key, turn in client.turns.items():
+            found["lost"] += acks[key] == 0
+            found["doubled"] += max(0, acks[key] - 1) + max(0, ends[turn.utterance] - 1)
+            found["unanswered"] += ends[turn.utterance] == 0
     return found
-
-
-def _missing(
-    stored: dict[int, dict[str, object]], seen: list[dict[str, object]], first: int
-) -> list[dict[str, object] | None]:
-    """For each stored frame from `first` on: the same as it was seen, or None."""
-    by_number = {frame["seq"]: frame for frame in seen}
-    return [
-        by_number.get(number) if by_number.get(number) == frame else None
-        for number, frame in stored.items()
-        if number >= first
-    ]

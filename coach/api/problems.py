@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -20,6 +21,10 @@ def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None
         return _problem(status.HTTP_400_BAD_REQUEST, "Not allowed by policy", str(exc))
     if isinstance(exc, NoticeChanged):
         return _problem(status.HTTP_409_CONFLICT, "The notice changed", "Read it again, please.")
+    if isinstance(exc, OperationalError):
+        detail = "The store does not answer; try again."
+        code = status.HTTP_503_SERVICE_UNAVAILABLE
+        return _problem(code, "Temporarily unavailable", detail, headers={"Retry-After": "1"})
     if not isinstance(exc, exceptions.APIException):
         return None
     headers = {}

@@ -29,6 +29,8 @@ LAG_EVERY_S, LAG_MS, LAG_IN_A_ROW = 0.05, 250.0, 3
 RETRY_MS = 1000
 # Coming in costs half a dozen statements; of a restarted server's clients so many do it at once.
 ARRIVING, ARRIVING_S = 8, 3.0
+# A request holds a connection of its own to the database, which has only so many.
+REQUESTS, REQUEST_S = 12, 2.0
 WARN, SHED, REFUSE = 0.70, 0.85, 0.95
 SHED_EVERY_S = 30.0
 LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -60,6 +62,7 @@ class Admission:
         self._memory_bytes, self._shed = memory_bytes or memory_limit(), shed
         self._shrunk = self._shed_at = float("-inf")
         self._doors = asyncio.Semaphore(ARRIVING)
+        self._requests = asyncio.Semaphore(REQUESTS)
 
     @property
     def lag_ms(self) -> float:
@@ -133,6 +136,24 @@ class Admission:
             yield True
         finally:
             self._doors.release()
+
+    async def request(self) -> Callable[[], None] | None:
+        """A turn for a plain request, and how to give it back; None when it would take too long."""
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                await self._requests.acquire()
+        except TimeoutError:
+            metrics.OVERLOADED.labels("requests").inc()
+            return None
+        held = True
+
+        def give_back() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self._requests.release()
+
+        return give_back
 
     async def keep_watch(self) -> None:
         """Measure for ever; the loop's lateness is what a timer that is due waits beyond it."""
