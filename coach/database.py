@@ -1,7 +1,8 @@
 """The live road's way into PostgreSQL: one statement, one round trip, one time limit."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import psycopg
@@ -47,6 +48,7 @@ class Database:
     def __init__(self, alias: str) -> None:
         self.alias = alias
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
+        self._returns: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         if settings.EMBEDDED_DATABASE:
@@ -115,12 +117,41 @@ class Database:
 
     async def _run(self, query: str, params: Params) -> list[tuple[Any, ...]]:
         scope = tenancy.current()
-        async with self._opened.connection() as connection:
+        async with self._borrowed() as connection, connection:
             # What is sent before one Sync is one transaction, and one round trip.
             async with connection.pipeline():
                 await connection.execute(tenancy.TELL, scope.settings)
                 cursor = await connection.execute(cast(Any, query), params)
             return await cursor.fetchall() if cursor.description else []
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """A connection that comes back to the pool, also when its borrower is cancelled.
+
+        The pool itself loses one that it hands to somebody who is cancelled at that moment, and
+        one that is cancelled on its way back; a busy minute leaves none.
+        """
+        pool = self._opened
+        lending = asyncio.ensure_future(pool.getconn())
+        try:
+            connection = await asyncio.shield(lending)
+        except asyncio.CancelledError:
+            lending.add_done_callback(self._return)
+            raise
+        try:
+            yield connection
+        finally:
+            await asyncio.shield(self._returning(connection))
+
+    def _return(self, lent: "asyncio.Future[AsyncConnection[TupleRow]]") -> None:
+        if not lent.cancelled() and lent.exception() is None:
+            self._returning(lent.result())
+
+    def _returning(self, connection: AsyncConnection[TupleRow]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(self._opened.putconn(connection))
+        self._returns.add(task)
+        task.add_done_callback(self._returns.discard)
+        return task
 
     @property
     def _opened(self) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:

@@ -126,7 +126,12 @@ if ENV.redis_url:
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "coach.live.layer.SteadyRedisLayer",
-            "CONFIG": {"hosts": [ENV.redis_url], "capacity": 1000, "expiry": 30},
+            "CONFIG": {
+                # A reader waits five seconds for a message, which is no sign of a dead Redis.
+                "hosts": [{"address": ENV.redis_url, "socket_timeout": 8.0}],
+                "capacity": 1000,
+                "expiry": 30,
+            },
         }
     }
     CACHES = {

@@ -78,6 +78,15 @@ class Admission:
         return ""
 
     @property
+    def state(self) -> dict[str, str]:
+        """How it is going, in words, for whoever asks whether this worker is ready."""
+        share = f"{self.memory:.0%}"
+        return {
+            "load": f"overloaded ({self.overload})" if self.overload else "ok",
+            "memory": share if self.takes_sessions else f"full ({share})",
+        }
+
+    @property
     def takes_sessions(self) -> bool:
         return self.memory < REFUSE
 
@@ -132,12 +141,15 @@ class Admission:
             due = time.monotonic() + LAG_EVERY_S
             await asyncio.sleep(LAG_EVERY_S)
             now = time.monotonic()
-            self._lags_ms.append((now - due) * 1000)
+            self.was_late((now - due) * 1000)
             if now - looked >= 1.0:
                 looked = now
                 if now - self._shrunk > CALM_S:
                     self.limit = min(float(self._most), self.limit * GROW)
                 self.look(resident_bytes() / self._memory_bytes)
+
+    def was_late(self, *lags_ms: float) -> None:
+        self._lags_ms.extend(lags_ms)
 
     def look(self, memory: float) -> None:
         """Take note of the share of memory in use, and act on it."""

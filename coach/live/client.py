@@ -18,6 +18,17 @@ TERMINAL = frozenset({"nudge.done", "blocked", "escalated", "no_nudge", "cancell
 NOT_NUMBERED = frozenset({"nudge.start", "nudge.delta", "pong", "overloaded", "timing"})
 
 
+# Not refused for what was said, only not now: the same id is sent again.
+PASSING = frozenset({"rate_limited", "unavailable", "busy"})
+RETRY_MS = 1000
+
+
+def is_passing(frame: Mapping[str, Any]) -> bool:
+    """Whether the server only asks for patience."""
+    refused = frame["type"] == "error" and "utterance" not in frame
+    return frame["type"] == "overloaded" or (refused and frame["code"] in PASSING)
+
+
 @dataclass(frozen=True)
 class Ticket:
     """A way into a session: where its socket is, and the token that opens it."""
@@ -35,6 +46,7 @@ class Turn:
     client_msg_id: str
     sent_at: float
     done: asyncio.Future[dict[str, Any]]
+    text: str = field(default="", repr=False)
     utterance: str = ""
     first_ms: float | None = None
     total_ms: float | None = None
@@ -57,12 +69,20 @@ class LiveClient:
         self.events: list[dict[str, Any]] = []
         self.passing: list[dict[str, Any]] = []
         self.turns: dict[str, Turn] = {}
+        self.taken_at: dict[int, float] = {}
         self.gaps = 0
         self.repeats: list[dict[str, Any]] = []
         self.resyncs = 0
+        self.patient = True
+        self._later: set[asyncio.Task[None]] = set()
         self._by_utterance: dict[str, Turn] = {}
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether frames can still come; False as soon as the line was seen to be cut."""
+        return self._reader is not None and not self._reader.done()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -113,7 +133,7 @@ class LiveClient:
         """Send an utterance; await the turn's `done` for its terminal frame."""
         key = client_msg_id or str(uuid.uuid4())
         turn = self.turns.get(key) or Turn(
-            key, time.perf_counter(), asyncio.get_running_loop().create_future()
+            key, time.perf_counter(), asyncio.get_running_loop().create_future(), text
         )
         self.turns[key] = turn
         await self.send({"type": "utterance", "client_msg_id": key, "text": text})
@@ -157,12 +177,33 @@ class LiveClient:
                 return
             self.last_seq = frame["seq"]
             self.events.append(frame)
+            self.taken_at[frame["seq"]] = now
         elif kind == "resync":
             self.resyncs += 1
             self.epoch, self.last_seq = frame["epoch"], frame["seq"]
         else:
             self.passing.append(frame)
+            if self.patient and is_passing(frame) and self._say_later(frame):
+                return
         self._settle(frame, now)
+
+    def _say_later(self, frame: dict[str, Any]) -> bool:
+        """Not now: the same words with the same id, when the server says so."""
+        turn = self.turns.get(frame.get("client_msg_id", ""))
+        if turn is None:
+            return False
+        wait_s = frame.get("retry_after_ms", RETRY_MS) / 1000
+
+        async def again() -> None:
+            await asyncio.sleep(wait_s)
+            if not turn.done.done() and self.connected:
+                with contextlib.suppress(websockets.ConnectionClosed):
+                    await self.say(turn.text, client_msg_id=turn.client_msg_id)
+
+        task = asyncio.create_task(again())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+        return True
 
     def _settle(self, frame: dict[str, Any], now: float) -> None:
         """Attach a frame to the turn it answers."""

@@ -65,8 +65,12 @@ def start(
     environment: Mapping[str, str] | None = None,
     port: int | None = None,
     migrate: bool = False,
+    ready: bool = True,
 ) -> Server:
-    """A server that is ready. Raises ServerError when it is not within READY_S."""
+    """A server that is ready, or is alive if that will do.
+
+    Raises ServerError when it is not within READY_S.
+    """
     port = port or free_port()
     command = [sys.executable, "manage.py", "serve", "--quiet", "--port", str(port)]
     if not migrate:
@@ -84,7 +88,8 @@ def start(
     limit = time.monotonic() + READY_S
     while time.monotonic() < limit and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{server.http}/readyz", timeout=2):  # noqa: S310
+            asked = f"{server.http}/{'readyz' if ready else 'healthz'}"
+            with urllib.request.urlopen(asked, timeout=2):  # noqa: S310
                 return server
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
@@ -94,9 +99,13 @@ def start(
 
 @contextmanager
 def running(
-    *, log: Path, environment: Mapping[str, str] | None = None, migrate: bool = False
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    migrate: bool = False,
+    ready: bool = True,
 ) -> Iterator[Server]:
-    server = start(log=log, environment=environment, migrate=migrate)
+    server = start(log=log, environment=environment, migrate=migrate, ready=ready)
     try:
         yield server
     finally:

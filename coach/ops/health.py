@@ -42,7 +42,9 @@ def ready(request: HttpRequest) -> JsonResponse:
         # A route that is down is no reason to send people away: the playbook stands in.
         states |= {f"model {name}": str(s) for name, s in hub.engines.gateway.states().items()}
         states["draining"] = "yes" if hub.draining else "no"
-        healthy = healthy and not hub.draining
+        # Overload passes, and sending everybody elsewhere would only move it; full memory does not.
+        states |= hub.admission.state
+        healthy = healthy and not hub.draining and hub.admission.takes_sessions
     return JsonResponse({"ready": healthy, "checks": states}, status=200 if healthy else 503)
 
 

@@ -11,7 +11,7 @@ from coach.cadence.models import TriggerRule
 from coach.live.client import LiveClient, RestError
 from coach.models import Nudge, Session
 from consent.models import AuditEntry, Disclosure
-from rag.models import Passage, Playbook
+from rag.models import Passage
 from tests.people import EVERYTHING
 
 STUCK = "I keep putting off the report for the steering group"
@@ -180,8 +180,9 @@ async def suggest(room, **suggestion):
 
 
 def a_passage(room):
-    playbook = Playbook.objects.get(id=Session.objects.get(id=room.session).playbook_id)
-    return Passage.objects.filter(version=playbook.live_version)[0]
+    session = Session.objects.select_related("playbook").get(id=room.session)
+    assert session.playbook is not None
+    return Passage.objects.filter(version=session.playbook.live_version)[0]
 
 
 async def test_a_suggestion_of_a_passage_is_shown_with_its_source(room, ada, ben):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,14 +13,17 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connections
 
 from coach import embedded
 from coach.live import server
 from coach.live.client import LiveClient
+from tests.line import Witness, compare
 from tests.people import EVERYTHING
 
 STUCK = "I keep putting off the report"
 CRASHES = 3
+DATABASE_CRASHES = 200 if os.environ.get("PROOFS") == "full" else 3
 
 
 async def reconnect(client: LiveClient) -> None:
@@ -67,6 +71,49 @@ async def test_after_kill_9_nothing_acked_is_lost_doubled_or_out_of_order(demo, 
         check(room.session, people)
     finally:
         running.stop()
+
+
+async def test_after_kill_9_of_postgresql_under_load_nothing_acked_is_lost(demo, open_room):
+    """One of its processes is killed; it ends all others and comes back from its log alone."""
+    log = settings.DATA_DIR / "server-pg.log"
+    with server.running(log=log, environment=server.UNHURRIED) as running:
+        room = await open_room(running)
+        people = [
+            Witness([running], await room.ticket(f"Person{n}", EVERYTHING), random.Random(n))
+            for n in range(6)
+        ]
+        for person in people:
+            await person.start()
+        over = False
+        talking = [asyncio.create_task(p.talk(lambda: not over, bytes_most=None)) for p in people]
+        for cycle in range(DATABASE_CRASHES):
+            await asyncio.sleep(1.0 + 0.1 * (cycle % 10))
+            crash_postgresql()
+        await asyncio.sleep(1)
+        over = True
+        await asyncio.gather(*talking)
+        for person in people:
+            await person.settle()
+        await asyncio.sleep(4)
+        found = await asyncio.to_thread(compare, room.session, people)
+        acked = sum(bool(t.utterance) for p in people for t in p.client.turns.values())
+        print(f"\n{DATABASE_CRASHES} crashes of PostgreSQL, {acked} acked: {found}")
+        for person in people:
+            await person.close()
+    connections.close_all()
+    assert acked > 10
+    assert (found["lost"], found["doubled"], found["reordered"], found["unanswered"]) == (0,) * 4
+
+
+def crash_postgresql() -> None:
+    """Kill a process of the embedded server that serves somebody."""
+    pid = int((settings.DATA_DIR / "postgres" / "postmaster.pid").read_text().split()[0])
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    serving = [
+        int(child) for child in children
+        if b"sidecoach_app" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]  # fmt: skip
+    os.kill(random.choice(serving), signal.SIGKILL)
 
 
 async def nobody_waits(session: str) -> None:

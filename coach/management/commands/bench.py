@@ -10,19 +10,23 @@ from django.core.management.base import BaseCommand, CommandParser
 from coach.demo.load import PLAYBOOK_FILE, REHEARSAL_FILE, load
 from coach.demo.rehearsal import Line
 from coach.live import server
-from coach.ops import benches, replay
+from coach.ops import benches, line, replay
 from coach.rooms.joining import join
 from coach.rooms.rights import erase_member
 from consent.registry import PURPOSES, Purpose
 from safety.jsonlines import read
 
 COACHING_FIELDS = next(seed.fields for seed in PURPOSES if seed.key is Purpose.COACHING)
-NAMES = ("pipeline", "retrieval", "sockets", "gateway", "kept", "vault", "redaction", "recall")
+NAMES = (
+    "pipeline", "retrieval", "sockets", "line", "overload", "drafts", "gateway", "kept", "vault",
+    "redaction", "recall",
+)  # fmt: skip
 
 
 class Command(BaseCommand):
     help = (
-        "Print speed tables (pipeline, retrieval, sockets, gateway, vault, redaction), what kept"
+        "Print speed tables (pipeline, retrieval, sockets, line, gateway, vault, redaction), what a"
+        " worker does under overload, what drafts bring, what kept"
         " drafts hit, what the vector index loses, or all."
     )
 
@@ -46,6 +50,22 @@ class Command(BaseCommand):
         token = load(progress=self.stderr.write).token or ""
         with self.own_server() as own:
             return asyncio.run(benches.sockets(own.ws, token, self.stderr.write))
+
+    def line(self) -> list[benches.Row]:
+        token = load(progress=self.stderr.write).token or ""
+        with self.own_server() as own:
+            return asyncio.run(line.line(own.ws, token, own.process.pid, self.stderr.write))
+
+    def overload(self) -> list[benches.Row]:
+        token = load(progress=self.stderr.write).token or ""
+        with self.own_server() as own:
+            limit_ms = float(settings.ENV.terminal_ms)
+            return asyncio.run(line.overload(own.ws, token, limit_ms, self.stderr.write))
+
+    def drafts(self) -> list[benches.Row]:
+        token = load(progress=self.stderr.write).token or ""
+        with self.own_server() as own:
+            return asyncio.run(line.drafts(own.ws, token, self.stderr.write))
 
     def gateway(self) -> list[benches.Row]:
         load(progress=self.stderr.write)

@@ -1,0 +1,188 @@
+"""Readers of the line: who stops reading, who floods, and drafts that warm the search."""
+
+import asyncio
+import json
+import os
+import random
+import re
+import socket
+import statistics
+import time
+import urllib.request
+import uuid
+from pathlib import Path
+from typing import Any
+
+import websockets
+
+from coach.live.client import LiveClient
+from coach.live.frames import READERS
+from tests.people import EVERYTHING
+
+STUCK = "I keep putting off the report for the steering group"
+FULL = os.environ.get("PROOFS") == "full"
+FRAMES = 100_000 if FULL else 4_000
+FLOODERS = 100 if FULL else 20
+
+
+def counted(base: str, name: str) -> float:
+    with urllib.request.urlopen(f"{base}/metrics", timeout=10) as answer:
+        found = re.findall(rf"^{re.escape(name)} ([\d.e+]+)$", answer.read().decode(), re.MULTILINE)
+    return float(found[0]) if found else 0.0
+
+
+def resident(pid: int) -> int:
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def stuck_reader(url: str, token: str) -> websockets.ClientConnection:
+    """A socket with hardly a buffer, whose owner reads nothing."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.connect(("127.0.0.1", int(url.split(":")[2].split("/")[0])))
+    return await websockets.connect(
+        url, sock=plain, additional_headers={"Authorization": f"Bearer {token}"}, max_queue=1
+    )
+
+
+async def test_who_stops_reading_costs_little_is_closed_and_can_resume(room, real_server, ada):
+    pid = real_server.process.pid
+    url = f"{real_server.ws}/ws/sessions/{room.session}/"
+    await ada.ask(STUCK)
+    stuck = await stuck_reader(url, ada.ticket.token)
+    before, began = resident(pid), time.monotonic()
+    long = "🙂" * 3900
+    turns = 0
+    closed = 'sidecoach_lines_closed_total{code="4408"}'
+    start = counted(real_server.http, closed)
+    async with asyncio.timeout(60):
+        while counted(real_server.http, closed) == start:
+            await asyncio.wait_for((await ada.say(f"{turns} {long}")).done, 20)
+            turns += 1
+    grown = resident(pid) - before
+    print(f"\n{turns} turns, {time.monotonic() - began:.1f} s, {grown / 2**20:.2f} MiB")
+    assert grown <= 2 * 2**20 + turns * 4096
+    stuck.transport.abort()
+    async with LiveClient(real_server.ws, ada.ticket) as again:
+        again.epoch = ada.epoch
+        await again.send({"type": "resume", "epoch": ada.epoch, "last_seq": 0})
+        again.last_seq = 0
+        await asyncio.sleep(0.2)
+        head = ada.last_seq
+        until = time.monotonic() + 20
+        while again.last_seq < head and time.monotonic() < until:  # noqa: ASYNC110  no such event
+            await asyncio.sleep(0.05)
+        assert [f["seq"] for f in again.events] == list(range(1, head + 1))
+
+
+def nonsense(rng: random.Random) -> str | bytes:
+    """A frame as somebody would send it who wishes us ill."""
+    kind: Any = rng.choice([*READERS, "teleport", None, 7, {}])
+    fields = ["client_msg_id", "text", "epoch", "last_seq", "nudge", "verdict", "action", "mode",
+              "phase", "verbosity", "snooze_minutes", "member", "passage"]  # fmt: skip
+    values: list[Any] = [
+              None, True, -1, 2**70, 1e308, "", "x", "\u202e", "\x00", "\ud800", [], {}, [[[[]]]],
+              str(uuid.uuid4()), "a" * rng.randint(1, 5000), "auto", "kill", "send"]  # fmt: skip
+    frame = {"type": kind} | {
+        rng.choice(fields): rng.choice(values) for _ in range(rng.randint(0, 6))
+    }
+    text = json.dumps(frame, ensure_ascii=True)
+    match rng.randint(0, 9):
+        case 0:
+            return text[: rng.randint(0, len(text))]
+        case 1:
+            return rng.randbytes(rng.randint(0, 200))
+        case 2:
+            return "[" * rng.randint(1, 3000)
+        case 3:
+            return text.replace(":", rng.choice(["", "::", ":NaN,", ":1e999,"]), 1)
+        case _:
+            return text
+
+
+async def test_fuzzed_frames_end_no_consumer_and_leave_others_alone(room, real_server, ada):
+    """The sender gets an error for each, or is slowed down; the line lives on for everybody."""
+    calm = await times(ada)
+    ticket = await room.ticket("Mallory", EVERYTHING)
+    flooders = [LiveClient(real_server.ws, ticket) for _ in range(FLOODERS)]
+    for flooder in flooders:
+        await flooder.open()
+    sent = 0
+
+    async def flood(client: LiveClient, rng: random.Random) -> None:
+        nonlocal sent
+        for _ in range(FRAMES // FLOODERS):
+            await client.send_raw(nonsense(rng))
+            sent += 1
+            await asyncio.sleep(FLOODERS / 400 if FULL else 0)
+
+    flooding = [
+        asyncio.create_task(flood(client, random.Random(n))) for n, client in enumerate(flooders)
+    ]
+    noisy = await times(ada)
+    if FULL:
+        await asyncio.gather(*flooding)
+    else:
+        async with asyncio.timeout(60):
+            await asyncio.gather(*flooding)
+    print(f"\n{sent} frames; others' p95 {calm:.1f} ms before, {noisy:.1f} ms meanwhile")
+    assert sent == FRAMES // FLOODERS * FLOODERS
+    alive = 0
+    for flooder in flooders:
+        alive += flooder.connected
+        await flooder.abort()
+    assert alive == FLOODERS
+    assert (await ada.ask(STUCK)).terminals[0]["type"] in ("nudge.done", "no_nudge")
+    log = real_server.log.read_text(errors="replace")
+    assert "Traceback" not in log
+    # Two cores of which others take their share: the full count is looked at by a person.
+    assert noisy <= 1300
+
+
+async def times(client: LiveClient, n: int = 40) -> float:
+    taken = []
+    for _ in range(n):
+        turn = await client.ask("mm-hm", timeout_s=20)
+        taken.append(turn.total_ms or 9e9)
+    return statistics.quantiles(taken, n=20)[-1]
+
+
+async def drafted(client: LiveClient, base: str, text: str, done: str) -> bool:
+    """Whether this draft ends up counted as `done` within two seconds."""
+    name = f'sidecoach_drafts_total{{done="{done}"}}'
+    before = counted(base, name)
+    await client.send({"type": "draft", "text": text})
+    for _ in range(20):
+        await asyncio.sleep(0.1)
+        if counted(base, name) > before:
+            return True
+    return False
+
+
+async def test_a_draft_warms_the_search_of_who_allows_coaching_alone(real_server, ada, ben):
+    assert await drafted(ada, real_server.http, STUCK, "warmed")
+    assert await drafted(ben, real_server.http, STUCK, "no_consent")
+
+
+async def test_of_many_drafts_only_the_latest_are_looked_at(real_server, ada):
+    name = 'sidecoach_drafts_total{done="warmed"}'
+    before = counted(real_server.http, name)
+    for n in range(15):
+        await ada.send({"type": "draft", "text": f"{STUCK} and {n} more"})
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(1.5)
+    assert 1 <= counted(real_server.http, name) - before <= 4
+
+
+async def test_a_draft_is_stored_nowhere_and_logged_nowhere(room, real_server, ada, fay):
+    word = "quokkacanary"
+    await ada.send({"type": "draft", "text": f"my friend {word} told me about the report"})
+    await asyncio.sleep(1)
+    await ada.ask(STUCK)
+    from coach.models import Event, Utterance
+
+    assert not await Event.objects.filter(frame__icontains=word).aexists()
+    assert not await Utterance.objects.filter(text__icontains=word).aexists()
+    assert word not in json.dumps([fay.events, fay.passing, ada.events, ada.passing])
+    assert word not in real_server.log.read_text(errors="replace")

@@ -1,0 +1,231 @@
+"""Members who talk on and on while their line is cut, and remember everything they were sent."""
+
+import asyncio
+import contextlib
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import websockets
+from django.db import connections
+
+from coach.live.client import TERMINAL, LiveClient, Ticket, Turn
+from coach.live.server import Server
+from coach.models import Event, Utterance
+
+WORDS = (
+    "I keep putting off the report for the steering group",
+    "and I do not know where to start with it",
+    "they expect a plan that I do not have",
+    "what if the others find out that I am behind",
+)
+BROKEN = (OSError, EOFError, TimeoutError, websockets.WebSocketException)
+
+
+class Cutter:
+    """A way to a server that breaks after so many bytes, in the middle of whatever they are.
+
+    Each connection asks anew to which port it leads and how many bytes it has (None: all).
+    """
+
+    def __init__(self, upstream: Callable[[], int], budget: Callable[[], int | None]) -> None:
+        self._upstream, self._budget = upstream, budget
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self.cuts = 0
+
+    async def open(self) -> int:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        while self._open:
+            for writer in self._open:
+                writer.transport.abort()
+            await asyncio.sleep(0.01)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        budget = self._budget()
+        self._open.add(writer)
+        try:
+            await self._join(reader, writer, budget)
+        finally:
+            self._open.discard(writer)
+
+    async def _join(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, budget: int | None
+    ) -> None:
+        try:
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream())
+        except OSError:
+            writer.transport.abort()
+            return
+        out = asyncio.create_task(self._pass(reader, up_writer, None))
+        back = asyncio.create_task(self._pass(up_reader, writer, budget))
+        await asyncio.wait({out, back}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (out, back):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await task
+        for end in (writer, up_writer):
+            end.transport.abort()
+
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, budget: int | None
+    ) -> None:
+        passed = 0
+        while data := await reader.read(2**14):
+            if budget is not None and passed + len(data) >= budget:
+                writer.write(data[: budget - passed])
+                with contextlib.suppress(OSError):
+                    await writer.drain()
+                self.cuts += 1
+                return
+            passed += len(data)
+            writer.write(data)
+            await writer.drain()
+
+
+@dataclass
+class Witness:
+    """One member behind a cutter; `servers` are those that may serve them, at random."""
+
+    servers: list[Server]
+    ticket: Ticket
+    rng: random.Random
+    every_s: float = 0.25
+    retries: int = 0
+    opened: int = 0
+    client: LiveClient = field(init=False)
+    cutter: Cutter = field(init=False)
+    upstream: int = 0
+    bytes_most: int | None = None
+    _done: bool = False
+
+    async def start(self) -> None:
+        self.cutter = Cutter(lambda: self.upstream, self._budget)
+        port = await self.cutter.open()
+        self.client = LiveClient(f"ws://127.0.0.1:{port}", self.ticket)
+        await self._come_back()
+
+    async def talk(self, go_on: Callable[[], bool], *, bytes_most: int | None) -> None:
+        """Say something every so often; come back and say again what was not acknowledged.
+
+        While they talk each of their lines is cut after `bytes_most` bytes at the latest.
+        """
+        self.bytes_most = bytes_most
+        while go_on():
+            try:
+                await self.client.say(self.rng.choice(WORDS))
+                await asyncio.sleep(self.every_s * self.rng.uniform(0.5, 1.5))
+                if not self.client.connected:
+                    raise EOFError
+            except BROKEN:
+                await self.client.abort()
+                await self._come_back()
+        self.bytes_most = None
+
+    async def settle(self, *, timeout_s: float = 60.0) -> None:
+        """Whole again: a line that holds, every word acknowledged and answered."""
+        async with asyncio.timeout(timeout_s):
+            while waiting := self._unanswered():
+                with contextlib.suppress(*BROKEN):
+                    if not self.client.connected:
+                        await self.client.abort()
+                        await self._come_back()
+                    for turn in waiting:
+                        await self._again(turn)
+                    await asyncio.wait({t.done for t in waiting}, timeout=4)
+            newest = await asyncio.to_thread(head, self.ticket)
+            while self.client.last_seq < newest:  # noqa: ASYNC110  a client has no such event
+                await asyncio.sleep(0.1)
+
+    async def close(self) -> None:
+        with contextlib.suppress(*BROKEN):
+            await self.client.close()
+        await self.cutter.close()
+
+    def _budget(self) -> int | None:
+        return None if self.bytes_most is None else self.rng.randint(1, self.bytes_most)
+
+    def _unanswered(self) -> list[Turn]:
+        return [turn for turn in self.client.turns.values() if not turn.done.done()]
+
+    async def _again(self, turn: Turn) -> None:
+        self.retries += 1
+        await self.client.say(turn.text, client_msg_id=turn.client_msg_id)
+
+    async def _come_back(self) -> None:
+        for _ in range(400):
+            self.upstream = self.rng.choice(self.servers).port
+            try:
+                async with asyncio.timeout(5):
+                    await self.client.open()
+                self.opened += 1
+                for turn in self._unanswered():
+                    if not turn.utterance:
+                        await self._again(turn)
+                return
+            except BROKEN:
+                await self.client.abort()
+                await asyncio.sleep(0.05)
+        raise AssertionError("no server took them back")
+
+
+def head(ticket: Ticket) -> int:
+    """The newest number of this member's stream, over a connection of its own."""
+    connections.close_all()
+    rows = Event.objects.filter(
+        stream__session_id=ticket.session, stream__audience=ticket.member
+    ).order_by("-seq")
+    newest = rows.values_list("seq", flat=True).first()
+    connections.close_all()
+    return newest or 0
+
+
+def compare(session: str, people: Sequence[Witness]) -> dict[str, int]:
+    """Counts of what was lost, doubled or out of order between the table and what people saw."""
+    connections.close_all()
+    found = {"events": 0, "said": 0, "lost": 0, "doubled": 0, "reordered": 0, "unanswered": 0}
+    for person in people:
+        seen = person.client.events
+        stored = dict(
+            Event.objects.filter(
+                stream__session_id=session, stream__audience=person.ticket.member
+            ).values_list("seq", "frame")
+        )
+        first = seen[0]["seq"]
+        numbers = [frame["seq"] for frame in seen]
+        found["events"] += len(seen)
+        found["said"] += len(person.client.turns)
+        found["lost"] += sum(seen_ is None for seen_ in _missing(stored, seen, first))
+        found["doubled"] += len(numbers) - len(set(numbers))
+        found["doubled"] += sum(frame["type"] not in TERMINAL for frame in person.client.repeats)
+        found["reordered"] += sum(a >= b for a, b in pairwise(numbers))
+        for key, turn in person.client.turns.items():
+            rows = Utterance.objects.filter(session_id=session, client_msg_id=uuid.UUID(key))
+            found["lost"] += rows.count() == 0
+            found["doubled"] += max(0, rows.count() - 1)
+            ends = [
+                frame for frame in stored.values()
+                if frame["type"] in TERMINAL and frame.get("utterance") == turn.utterance
+            ]  # fmt: skip
+            found["unanswered"] += not ends
+            found["doubled"] += max(0, len(ends) - 1)
+    return found
+
+
+def _missing(
+    stored: dict[int, dict[str, object]], seen: list[dict[str, object]], first: int
+) -> list[dict[str, object] | None]:
+    """For each stored frame from `first` on: the same as it was seen, or None."""
+    by_number = {frame["seq"]: frame for frame in seen}
+    return [
+        by_number.get(number) if by_number.get(number) == frame else None
+        for number, frame in stored.items()
+        if number >= first
+    ]
