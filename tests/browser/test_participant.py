@@ -172,7 +172,8 @@ async def test_speech_is_a_draft_while_it_lasts_and_an_utterance_at_a_pause(
     await page.evaluate("heard('I keep putting off', false)")
     await expect(page.locator("#words")).to_have_value("I keep putting off")
     await page.evaluate("heard('I keep putting off the report.', true)")
-    await expect(page.locator(".turn--own")).to_have_text("I keep putting off the report.")
+    own = page.locator(".turn--own .said__text")
+    await expect(own).to_have_text("I keep putting off the report.")
     await expect(page.locator("#words")).to_have_value("")
     said = [(frame["type"], frame["text"]) for frame in sent if "text" in frame]
     assert said == [
