@@ -28,6 +28,8 @@ READ_S = 1.0
 # Somebody who reads nothing for this long, or has this many frames waiting, comes back and resumes.
 UNREAD_S = 5.0
 QUEUE = 256
+# Of words that wait for one reader; a character takes up to four bytes, so this is a mebibyte.
+QUEUE_CHARACTERS = 2**18
 CLOSE_RIGHTS_ENDED = 4403
 CLOSE_SLOW = 4408
 CLOSE_RESTARTING = 1012
@@ -57,6 +59,7 @@ class Delivery:
         self._welcomed = 0
         self._cursor: int | None = None
         self._outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue(QUEUE)
+        self._waiting_characters = 0
         self._taken = asyncio.Event()
         self._news = asyncio.Event()
         self._began = asyncio.Event()
@@ -86,16 +89,19 @@ class Delivery:
     async def next(self) -> dict[str, Any]:
         """The next frame to send, as this member may read it."""
         frame = await self._outbox.get()
+        self._waiting_characters -= _characters(frame)
         self._taken.set()
         return for_eyes(self.hub, self.session, self.member, self.role, frame)
 
     def put(self, frame: dict[str, Any]) -> None:
         """Send a frame to this reader alone."""
-        try:
-            self._outbox.put_nowait(frame)
-        except asyncio.QueueFull:
+        size = _characters(frame)
+        if self._outbox.full() or self._waiting_characters + size > QUEUE_CHARACTERS:
             # They can resume from the log; the room must not wait for one reader.
             self.end(CLOSE_SLOW)
+            return
+        self._waiting_characters += size
+        self._outbox.put_nowait(frame)
 
     def end(self, code: int) -> None:
         if not self.ended.done():
@@ -196,7 +202,7 @@ class Delivery:
 
     async def _room_to_put(self) -> None:
         """A long history is read as fast as the reader reads; only news may overrun them."""
-        while self._outbox.qsize() > QUEUE // 2:
+        while self._outbox.qsize() > QUEUE // 2 or self._waiting_characters > QUEUE_CHARACTERS // 2:
             self._taken.clear()
             await self._taken.wait()
 
@@ -236,6 +242,10 @@ class Delivery:
             return live, choices.asked_again(self.member)
 
         return await sync_to_async(read, thread_sensitive=False)()
+
+
+def _characters(frame: dict[str, Any]) -> int:
+    return len(frame.get("text") or "")
 
 
 def for_eyes(
