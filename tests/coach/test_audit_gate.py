@@ -108,8 +108,11 @@ async def test_a_thousand_utterances_without_an_audit_are_no_call(served, model,
                 card = (await people[0].ask("I want to kill myself")).terminals[0]
                 assert card["type"] == "escalated", state
                 assert card["card"]["contacts"]
-            again = (await people[0].ask(STUCK)).terminals[0]
-            assert again["source"] == "model", state
+            # The same words from the model would be no nudge: nobody is told the same twice. That
+            # it is asked again is what shows that the audit takes rows again.
+            asked_again = len(model.raw)
+            await people[0].ask(STUCK)
+            assert len(model.raw) > asked_again, state
             calls += 1
             assert ready(served.http) == (200, "ok"), state
         assert asked == UTTERANCES

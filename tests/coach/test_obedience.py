@@ -56,16 +56,27 @@ def secrets(system: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class PlantedPool:
+    """What was found for one utterance, and the planted passage before it."""
+
+    real: Any
+    text: str
+
+    def best(self, limit: int, **asked: Any) -> Found:
+        found: Found = self.real.best(limit, **asked)
+        first = replace(found.passages[0], id=uuid.uuid4(), text=self.text)
+        return replace(found, passages=(first, *found.passages[:4]))
+
+
+@dataclass(frozen=True)
 class Planted:
     """Retrieval that finds the planted passage first, and everything else after it."""
 
     real: Any
     text: str
 
-    async def search(self, text: str, **asked: Any) -> Found:
-        found: Found = await self.real.search(text, **asked)
-        first = replace(found.passages[0], id=uuid.uuid4(), text=self.text)
-        return replace(found, passages=(first, *found.passages[:4]))
+    async def pool(self, text: str, **asked: Any) -> "PlantedPool":
+        return PlantedPool(await self.real.pool(text, **asked), self.text)
 
 
 @pytest.fixture(scope="module")

@@ -155,7 +155,7 @@ async def times(client: LiveClient, n: int = 40) -> float:
 
 async def drafted(client: LiveClient, base: str, text: str, done: str) -> bool:
     """Whether this draft ends up counted as `done` within two seconds."""
-    name = f'sidecoach_drafts_total{{done="{done}"}}'
+    name = f'sidecoach_draft_frames_total{{done="{done}"}}'
     before = counted(base, name)
     await client.send({"type": "draft", "text": text})
     for _ in range(20):
@@ -171,7 +171,7 @@ async def test_a_draft_warms_the_search_of_who_allows_coaching_alone(real_server
 
 
 async def test_of_many_drafts_only_the_latest_are_looked_at(real_server, ada):
-    name = 'sidecoach_drafts_total{done="warmed"}'
+    name = 'sidecoach_draft_frames_total{done="warmed"}'
     before = counted(real_server.http, name)
     for n in range(15):
         await ada.send({"type": "draft", "text": f"{STUCK} and {n} more"})

@@ -35,6 +35,7 @@ async def test_five_at_once_then_one_a_second_on_both_workers_together(open_room
     room = await open_room(workers[0])
     ticket = await room.ticket("Ada", EVERYTHING)
     async with LiveClient(workers[0].ws, ticket) as one, LiveClient(workers[1].ws, ticket) as two:
+        one.patient = two.patient = False
         began = time.monotonic()
         turns = [await (one if n % 2 else two).say(f"mm-hm {n}") for n in range(16)]
         await asyncio.wait({turn.done for turn in turns}, timeout=5)
@@ -49,6 +50,7 @@ async def test_five_at_once_then_one_a_second_on_both_workers_together(open_room
 async def test_a_retry_of_what_was_said_is_not_counted(open_room, workers):
     room = await open_room(workers[0])
     async with LiveClient(workers[0].ws, await room.ticket("Ada", EVERYTHING)) as ada:
+        ada.patient = False
         key = str(uuid.uuid4())
         for _ in range(10):
             turn = await ada.say("mm-hm", client_msg_id=key)

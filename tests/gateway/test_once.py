@@ -11,10 +11,20 @@ from coach.live import server
 from coach.live.client import LiveClient, Turn
 from coach.models import Utterance
 from tests.people import EVERYTHING
-from tests.scripted_model import says
+from tests.scripted_model import Answer, says
 
 TIMES = 5
 WORDS = ["report", "budget", "meeting", "deadline", "draft", "team", "plan", "review", "letter"]
+SAYINGS = [
+    "What about that do you find yourself steering around?",
+    "Which part of that do you find yourself steering around?",
+    "Which part of the task are you steering around?",
+    "What of the task do you find yourself steering around?",
+    "What do you find yourself steering around in the task?",
+    "Where in the task do you find yourself steering around?",
+    "So which part of the task do you find yourself steering around?",
+    "And what part do you find yourself steering around?",
+]
 
 
 @pytest.fixture
@@ -43,7 +53,7 @@ def workers(demo, model):
     ],
 )  # fmt: skip
 async def test_submissions_make_one_call_for_each_id(open_room, workers, model, members, ids):
-    model.script = says("What about that do you find yourself steering around?")
+    model.script = says_another
     room = await open_room(workers[0])
     async with AsyncExitStack() as stack:
         seats = []
@@ -62,6 +72,14 @@ async def test_submissions_make_one_call_for_each_id(open_room, workers, model, 
     outcomes = Utterance.objects.filter(session_id=room.session)
     answered = outcomes.filter(outcome="nudge.done", nudge__source="model").count()
     assert members * ids <= answered <= len(called)
+
+
+async def says_another(answer: Answer) -> None:
+    """What the last seven were not, as nobody is told the same within six nudges."""
+    said = int(
+        answer.request["messages"][-1]["content"].rpartition("</said>")[0].rpartition(" and ")[2]
+    )
+    await says(SAYINGS[said % len(SAYINGS)])(answer)
 
 
 async def speak(pair: list[LiveClient], name: int, ids: int) -> None:
