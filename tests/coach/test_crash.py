@@ -206,10 +206,12 @@ async def test_connections_that_died_are_replaced_at_once(room, ada):
 
 
 HOLDER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from coach import embedded
 import psycopg
+# A shell that ran the tests in the background has told its children to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 here = embedded.hold(Path(sys.argv[1]), "sidecoach")
 with psycopg.connect(here.url(embedded.APP, "sidecoach")) as c:
     print(c.execute("SELECT current_user").fetchone()[0], flush=True)
