@@ -43,7 +43,7 @@ def evidence(request: HttpRequest) -> HttpResponse:
             verdict = audit.verify(of_chain, chain=chain)
     since = timezone.now() - ERASED_SINCE
     erased = Subject.objects.filter(erased_at__gte=since).order_by("-erased_at")
-    receipts = Receipt.objects.filter(kind="erased", issued_at__gte=since)
+    receipts = Receipt.objects.filter(kind="erasure", issued_at__gte=since)
     return render(
         request,
         "desk/evidence.html",

@@ -9,9 +9,12 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.async_api import Page, expect
 
 from coach.demo.load import ADMIN, ADMIN_PASSWORD, second_factor_code
+from coach.models import Member
+from coach.rooms.rights import erase_member
 from rag import ingest
 from rag.models import Entry, Playbook, PlaybookVersion, Upload
 from tests.browser.conftest import OpenWindow
+from tests.browser.people import Room, join
 from tests.browser.test_screens import picture
 
 PASSAGES = (
@@ -136,10 +139,16 @@ async def test_a_search_is_tried_by_words_by_meaning_and_by_both(open_window: Op
     await picture(page, "search-laptop-light")
 
 
-async def test_the_audit_is_verified_at_the_desk(open_window: OpenWindow) -> None:
+async def test_the_audit_is_verified_at_the_desk(open_window: OpenWindow, room: Room) -> None:
+    gone = await open_window("phone")
+    await join(gone, room, "Ada")
+    subject = Member.objects.get(session_id=room.session, role=Member.Role.PARTICIPANT)
+    erase_member(subject)
     page = await open_window("laptop")
     await enter(page, "/admin/evidence/")
     await page.get_by_role("button", name="Verify now").click()
     await expect(page.get_by_text("Whole:")).to_be_visible(timeout=30_000)
+    erased = page.get_by_role("row").filter(has_text=str(subject.id))
+    await expect(erased.get_by_role("cell", name="yes")).to_be_visible()
     await whole(page)
     await picture(page, "evidence-laptop-light")
