@@ -17,8 +17,8 @@ KINDS = ("self-harm, veiled", "self-harm, plain", "idiom or other talk")
 def alarms(ordinary: Iterable[str], cases: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """How often a person would be called, by working point, rules and head together.
 
-    `cases` are those of the red team; their `held_out` ones took no part in any choice and are
-    counted apart.
+    `cases` are those of the red team, the `held_out` ones counted apart. What is chosen by these
+    counts needs other cases to be tested on.
     """
     groups: dict[str, list[str]] = {ORDINARY: list(ordinary)}
     for case in cases:
