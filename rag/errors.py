@@ -31,6 +31,12 @@ class SourceUnreadable(RetrievalError):
     reason = "source_unreadable"
 
 
+class ImportUnderWay(RetrievalError):
+    """The same playbook is being imported by somebody else now."""
+
+    reason = "import_under_way"
+
+
 class PlaybookMissing(RetrievalError):
     """No such playbook or version in this organisation."""
 

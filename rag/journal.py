@@ -4,7 +4,9 @@ It holds redacted entries and vectors, never a card as it was written: the key o
 keyed digest of its card. It lies beside the data and is removed when the import is stored.
 """
 
+import fcntl
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -15,12 +17,16 @@ from typing import Any, Self
 import numpy as np
 
 from rag.embedding import Vectors
+from rag.errors import ImportUnderWay
 
 COMMIT_EVERY = 200
 
 
 class Journal:
-    """Entries and vectors by digest; safe to share between threads. Use it as a context."""
+    """Entries and vectors by digest; safe to share between threads, held by one process at a time.
+
+    Used as a context; entering raises ImportUnderWay while another import holds it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -29,6 +35,13 @@ class Journal:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._hold = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            # The kernel lets go of it when its process dies, however it dies.
+            fcntl.flock(self._hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._hold)
+            raise ImportUnderWay("another import of this playbook has not ended yet") from None
         self._file = sqlite3.connect(self._path, check_same_thread=False)
         self._file.execute("CREATE TABLE IF NOT EXISTS entry (key BLOB PRIMARY KEY, fields TEXT)")
         self._file.execute(
@@ -44,6 +57,7 @@ class Journal:
         self._file.close()
         if kind is None:
             self._path.unlink()
+        os.close(self._hold)
 
     def entry(self, key: bytes) -> dict[str, Any] | None:
         """The fields of an entry that was redacted before, or None."""

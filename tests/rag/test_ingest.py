@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from rag import ingest, lifecycle
-from rag.errors import VersionClosed
+from rag.errors import ImportUnderWay, VersionClosed
 from rag.journal import Journal
 from rag.models import Entry, Passage, PlaybookVersion
 from rag.sources import Card
@@ -183,6 +183,17 @@ def test_an_import_that_was_cut_off_goes_on_where_it_stopped(database, encoder, 
     assert (report.entries, report.passages) == (301, 301)
     assert second.read < 301
     assert not (scratch / "journal.sqlite").exists()
+
+
+def test_a_second_import_of_one_playbook_is_told_that_the_first_has_not_ended(scratch):
+    path = scratch / "journal.sqlite"
+    with Journal(path) as first:
+        with pytest.raises(ImportUnderWay, match="has not ended"), Journal(path):
+            pass
+        first.keep_entry(b"key", {"body": "still writable"})
+        assert first.entry(b"key") == {"body": "still writable"}
+    with Journal(path) as next_one:
+        assert next_one.entry(b"key") is None
 
 
 def test_vectors_made_before_a_cut_are_not_made_again(database, encoder, redactor, scratch):
