@@ -90,15 +90,28 @@ def load(data: Path, split: str) -> dict[str, list[Example]]:
         "ailuminate": [_ailuminate(row) for row in rows("selfharm/ailuminate")],
         "injection": list(_injection(rows("injection/injection"))),
         "own": [*own(split), *ordinary(split)],
+        "heard": list(heard(split)),
     }
 
 
 def own(split: str) -> Iterator[Example]:
     """Our own sentences; a hash of the text decides which of them are kept for dev."""
-    for path in sorted(OWN.glob("*.jsonl")):
+    return _ours(OWN, split, source="own")
+
+
+def heard(split: str) -> Iterator[Example]:
+    """How people may say that they want to die, veiled and plainly, and what only sounds alike.
+
+    Four hands wrote a file each, and knew neither the model nor what it is tested on.
+    """
+    return _ours(OWN / "heard", split, source="heard")
+
+
+def _ours(folder: Path, split: str, *, source: str) -> Iterator[Example]:
+    for path in sorted(folder.glob("*.jsonl")):
         for row in read_rows(path):
             if _is_dev(row["text"]) == (split == "dev"):
-                yield _own(row)
+                yield _own(row, source)
 
 
 def ordinary(split: str) -> Iterator[Example]:
@@ -136,12 +149,12 @@ def _is_dev(text: str) -> bool:
     return hashlib.sha256(text.encode()).digest()[0] / 256 < OWN_DEV_SHARE
 
 
-def _own(row: Mapping[str, Any]) -> Example:
+def _own(row: Mapping[str, Any], source: str) -> Example:
     targets = {
         name: choice(name, value) if isinstance(value, str) else yes(bool(value))
         for name, value in row["targets"].items()
     }
-    return Example(row["text"], row.get("previous"), targets, "own", row["kind"])
+    return Example(row["text"], row.get("previous"), targets, source, row["kind"])
 
 
 def _implied(text: str, weight: float) -> dict[str, Target]:

@@ -31,8 +31,9 @@ PASSES = {
     "ailuminate": 3.0,
     "injection": 1.5,
     "own": 6.0,
+    "heard": 4.0,
 }
-SMALL = 2000  # rows; a set as small is never cut
+SMALL = 3500  # rows; a set as small is never cut
 HEAD_WEIGHT = {"emotion": 0.6, "davidson": 0.5, "commitment": 0.5}
 ENCODER_RATE, HEAD_RATE = 1.0e-4, 8e-4
 WARM_UP_SHARE = 0.05

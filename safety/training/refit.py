@@ -73,7 +73,7 @@ def _examples(
 
 
 def _weight(example: Example) -> float:
-    return OWN_WEIGHT if example.source in ("own", "ailuminate") else 1.0
+    return OWN_WEIGHT if example.source in ("own", "heard", "ailuminate") else 1.0
 
 
 def _features(model: SignalsModel, examples: Sequence[Example], tokenizer: Tokenizer) -> Tensor:

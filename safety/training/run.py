@@ -36,6 +36,7 @@ JUDGED = (
     "convabuse toxicity macro-F1",
     "civil toxicity macro-F1",
     "ailuminate self_harm macro-F1",
+    "heard self_harm macro-F1",
     "injection injection macro-F1",
 )
 WATCHED_ROWS = 2000  # of each set, while training
