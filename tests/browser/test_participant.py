@@ -3,7 +3,9 @@
 import json
 import re
 
+import psycopg
 import pytest
+from django.core.management import call_command
 from playwright.async_api import Page, Request, expect
 
 from consent import notices
@@ -294,6 +296,34 @@ async def test_words_said_offline_arrive_once_and_in_order(
     await page.reload()
     await live(page)
     await expect(page.locator(".turn--own .said__text")).to_have_text(["Okay.", "Right, thanks."])
+
+
+async def test_what_retention_has_removed_is_gone_from_the_page_and_the_rest_goes_on(
+    open_window: OpenWindow, room: Room, superuser: psycopg.Connection
+) -> None:
+    page = await open_window()
+    wire = Wiretap(page)
+    await join(page, room, "Ada")
+    await say(page, "Okay.")
+    await wire.until("no_nudge")
+    await say(page, "Right, thanks.")
+    last = await wire.until("no_nudge", 2)
+    superuser.execute(
+        "UPDATE coach_event e SET at = at - interval '90 days' FROM coach_stream s"
+        " WHERE s.id = e.stream_id AND s.session_id = %s AND e.seq <= %s",
+        [room.session, last["seq"] - 3],
+    )
+    call_command("consent", "purge")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    own = page.locator(".turn--own .said__text")
+    await page.reload()
+    await live(page)
+    await expect(own).to_have_text(["Right, thanks."])
+    await say(page, STUCK)
+    await nudged(page)
+    await expect(own).to_have_text(["Right, thanks.", STUCK])
+    assert len([url for url in asked if "/events/" in url]) == 1
 
 
 async def test_joining_talking_and_answering_need_no_mouse(
