@@ -77,6 +77,15 @@ export function icon(id) {
   return svg;
 }
 
+/** Do something that may take away what has the focus, which then goes to what `refuge` gives. */
+export function keepFocus(act, refuge) {
+  const focused = document.activeElement;
+  act();
+  if (!focused || focused === document.body) return;
+  if (focused.isConnected && focused.checkVisibility() && !focused.matches(":disabled")) return;
+  refuge()?.focus({ preventScroll: true });
+}
+
 /** Read a text out once: politely, or at once when it cannot wait. */
 export function announce(text, { urgent = false } = {}) {
   const region = document.getElementById(urgent ? "urgent" : "polite");

@@ -1,7 +1,7 @@
 // One nudge card: words stream in, then it can be used, changed, put off or waved away.
 
 import { post } from "./api.js";
-import { icon, name, say, stamp } from "./dom.js";
+import { icon, keepFocus, name, say, stamp } from "./dom.js";
 import { why } from "./why.js";
 
 const ICONS = { model: "spark", cache: "spark", facilitator: "person", playbook: "book" };
@@ -62,7 +62,7 @@ export class NudgeCard {
   /** Show what was made of it, here or on another device. */
   judged(verdict, text = "") {
     const slots = this.#slots;
-    slots.acts.hidden = slots.edit.hidden = true;
+    keepFocus(() => (slots.acts.hidden = slots.edit.hidden = true), () => this.root.firstElementChild);
     slots.verdict.textContent = name("verdict", verdict);
     slots.verdict.hidden = false;
     if (text) slots.text.textContent = text;
@@ -79,7 +79,6 @@ export class NudgeCard {
     this.judged(verdict, text);
     try {
       await post(`/nudges/${this.id}/feedback/`, text ? { verdict, text } : { verdict });
-      this.root.firstElementChild.focus({ preventScroll: true });
     } catch (error) {
       this.#slots.verdict.hidden = true;
       this.#slots.acts.hidden = false;

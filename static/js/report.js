@@ -3,7 +3,7 @@
 // The page says what it is called: report.ask, report.lead, report.early and report.denied.
 
 import { ApiError, get, query, remove, post } from "./api.js";
-import { announce, known, say, slotsOf, stamp, whole } from "./dom.js";
+import { announce, keepFocus, known, say, slotsOf, stamp, whole } from "./dom.js";
 
 const EVERY_MS = 800;
 
@@ -20,6 +20,7 @@ export class ReportPanel {
   /** `role`: who asks, for somebody who is both. `show`: bring an utterance into view, if the page can. */
   constructor(target, session, { role = "", show = null } = {}) {
     this.#target = target;
+    target.tabIndex = -1;
     this.#slots = slotsOf(target);
     this.#path = `/sessions/${session}/reports/`;
     this.#as = query({ as: role });
@@ -85,6 +86,11 @@ export class ReportPanel {
   }
 
   #draw() {
+    const { running, stop } = this.#slots;
+    keepFocus(() => this.#fill(), () => (running.hidden ? this.#target : stop));
+  }
+
+  #fill() {
     clearTimeout(this.#timer);
     const slots = this.#slots;
     const { state = "none", percent = 0, points = [], source, reason } = this.#report ?? {};

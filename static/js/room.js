@@ -1,6 +1,6 @@
 // A participant's session: own words go out, nudges come in.
 
-import { announce, fieldNames, known, list, say, slotsOf, stamp, whole } from "./dom.js";
+import { announce, fieldNames, keepFocus, known, list, say, slotsOf, stamp, whole } from "./dom.js";
 import { LiveLine } from "./live.js";
 import { NudgeCard } from "./nudge.js";
 import { ReportPanel } from "./report.js";
@@ -165,6 +165,11 @@ function link(anchor, href, label = null, text = "") {
   anchor.hidden = false;
 }
 
+/** Where the focus goes when what had it is gone. */
+function refuge() {
+  return room.status === "ended" ? document.getElementById("main") : words;
+}
+
 // --- the room ----------------------------------------------------------------------
 
 function showRoom() {
@@ -181,7 +186,7 @@ function showRoom() {
   if (key && banner.textContent !== say(key)) banner.textContent = say(key);
   const ended = room.status === "ended";
   document.body.dataset.status = room.status;
-  document.getElementById("composer").hidden = ended;
+  keepFocus(() => (document.getElementById("composer").hidden = ended), refuge);
   if (ended) report.update({ ended, allowed: room.reflected });
   else document.getElementById("report").hidden = true;
 }
@@ -246,7 +251,7 @@ line.addEventListener("frame", ({ detail: { frame, past } }) => {
   else if (frame.type === "nudge.done" && !past) newest.hidden = false;
 });
 line.addEventListener("reset", () => {
-  stream.replaceChildren();
+  keepFocus(() => stream.replaceChildren(), refuge);
   for (const shown of [sent, turns, nudges]) shown.clear();
   showWaiting();
 });

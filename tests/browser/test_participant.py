@@ -11,11 +11,9 @@ from playwright.async_api import Page, Request, expect
 from consent import notices
 from tests.browser.conftest import OpenWindow, Size
 from tests.browser.people import (
-    COACHING,
     STUCK,
     Room,
     Wiretap,
-    focus_by_tab,
     join,
     live,
     nudged,
@@ -324,36 +322,6 @@ async def test_what_retention_has_removed_is_gone_from_the_page_and_the_rest_goe
     await nudged(page)
     await expect(own).to_have_text(["Right, thanks.", STUCK])
     assert len([url for url in asked if "/events/" in url]) == 1
-
-
-async def test_joining_talking_and_answering_need_no_mouse(
-    open_window: OpenWindow, room: Room, size: Size
-) -> None:
-    page = await open_window(size)
-    await page.goto("/")
-    await focus_by_tab(page, "Join code")
-    await page.keyboard.type(room.code)
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#join")).to_be_visible()
-    await focus_by_tab(page, "Your name here")
-    await page.keyboard.type("Ada")
-    await focus_by_tab(page, "Allow all but the sensitive")
-    await page.keyboard.press("Enter")
-    await expect(page.locator(f"#purposes input[name={COACHING}]:checked")).to_have_count(5)
-    await focus_by_tab(page, "Join with my choices")
-    await page.keyboard.press("Enter")
-    await live(page)
-    await focus_by_tab(page, "What you want to say")
-    await page.keyboard.type(STUCK)
-    await page.keyboard.press("Enter")
-    nudge = await nudged(page)
-    await focus_by_tab(page, "Why this?", back=True)
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_role("dialog")).to_be_visible()
-    await page.keyboard.press("Escape")
-    await focus_by_tab(page, "Use it")
-    await page.keyboard.press("Space")
-    await expect(nudge.get_by_text("Used", exact=True)).to_be_visible()
 
 
 async def test_hostile_words_are_shown_as_words_and_fetch_nothing(

@@ -1,6 +1,6 @@
 // Nudges that wait for the facilitator: release, change and release, or hold back.
 
-import { announce, say, stamp } from "../dom.js";
+import { announce, keepFocus, say, stamp } from "../dom.js";
 
 let fields = 0;
 
@@ -53,9 +53,17 @@ export class Review {
   }
 
   settled({ nudge }) {
-    this.#held.get(nudge)?.root.remove();
-    this.#held.delete(nudge);
-    this.#show();
+    keepFocus(() => {
+      this.#held.get(nudge)?.root.remove();
+      this.#held.delete(nudge);
+      this.#show();
+    }, () => this.#next());
+  }
+
+  /** Where to go on: the nudge that waits next, or the talk. */
+  #next() {
+    const [next] = this.#held.values();
+    return next?.slots.release ?? document.getElementById("scroll");
   }
 
   releaseFirst() {
