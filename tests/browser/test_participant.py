@@ -8,7 +8,10 @@ import pytest
 from django.core.management import call_command
 from playwright.async_api import Page, Request, expect
 
+from coach.demo.load import Demo
+from coach.live.client import rest
 from consent import notices
+from rag.models import Passage
 from tests.browser.conftest import OpenWindow, Size
 from tests.browser.people import (
     STUCK,
@@ -182,6 +185,21 @@ async def test_speech_is_a_draft_while_it_lasts_and_an_utterance_at_a_pause(
     ]
 
 
+async def test_a_suggestion_from_outside_says_where_it_is_from(
+    open_window: OpenWindow, room: Room, demo: Demo, live_server_url: str
+) -> None:
+    page = await open_window()
+    await join(page, room, "Ada")
+    passage = Passage.objects.filter(version__playbook__name="Sidecoach demo")[0]
+    suggestion = {"session": room.session, "engine": "elsewhere", "passage": str(passage.id)}
+    async with rest(live_server_url, demo.token or "") as api:
+        await api.call("POST", "suggestions/", suggestion)
+    nudge = await nudged(page)
+    await expect(nudge.get_by_text("From outside", exact=True)).to_be_visible()
+    await nudge.get_by_role("button", name="Why this?").click()
+    await expect(page.get_by_text("Suggested by a program outside Sidecoach")).to_be_visible()
+
+
 async def test_who_shares_nothing_stays_and_nothing_is_used(
     open_window: OpenWindow, room: Room, size: Size
 ) -> None:
@@ -253,6 +271,9 @@ async def test_what_was_told_can_be_put_right(open_window: OpenWindow, room: Roo
     await expect(goal).to_have_value("Leave at four")
     await page.get_by_role("link", name="Read it here").click()
     await expect(page.get_by_text("Leave at four")).to_be_visible()
+    await expect(page.locator("dt", has_text="My goal")).to_be_visible()
+    labels = await page.locator("dt").all_inner_texts()
+    assert [label for label in labels if "_" in label] == []
 
 
 async def test_everything_can_be_withdrawn_taken_along_and_erased(

@@ -1,7 +1,7 @@
 // The lane that cannot be missed: it stays on top until somebody says that they are with the person.
 
 import { ApiError, post } from "../api.js";
-import { announce, keepFocus, known, say, stamp } from "../dom.js";
+import { announce, keepFocus, known, readable, say, stamp } from "../dom.js";
 
 const URGENT = ["self_harm", "violence"];
 
@@ -50,7 +50,7 @@ export class Lane {
 
   #quote({ slots, utterance }) {
     const words = utterance && this.#timeline.words(utterance);
-    slots.text.textContent = words ? `“${words}”` : "";
+    slots.text.replaceChildren(...readable(words ? `“${words}”` : ""));
   }
 
   /** Somebody is with the person, here or at another console. */

@@ -1,6 +1,6 @@
 // Nudges that wait for the facilitator: release, change and release, or hold back.
 
-import { announce, keepFocus, say, stamp } from "../dom.js";
+import { announce, keepFocus, readable, say, stamp } from "../dom.js";
 
 let fields = 0;
 
@@ -48,7 +48,7 @@ export class Review {
     for (const { slots, utterance: about } of this.#held.values()) {
       if (about !== utterance) continue;
       const words = this.#timeline.words(utterance);
-      slots.said.textContent = words ? `“${words}”` : "";
+      slots.said.replaceChildren(...readable(words ? `“${words}”` : ""));
     }
   }
 
