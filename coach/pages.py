@@ -23,6 +23,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
 from coach.models import Member, Session
+from coach.rooms import plain
 from coach.rooms.access import caller_by_cookie
 from coach.rooms.joining import membership
 from coach.rooms.rights import export_member
@@ -96,7 +97,8 @@ def my_export(request: HttpRequest, session_id: UUID) -> HttpResponse:
     member = _member(request, session_id)
     if member.role == Member.Role.FACILITATOR:
         raise Http404
-    words = {"session": member.session, "export": export_member(member)}
+    export = export_member(member)
+    words = {"session": member.session, "export": export, "parts": plain.parts(export)}
     return render(request, "pages/export.html", words)
 
 

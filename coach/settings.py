@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import django_stubs_ext
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError
@@ -227,6 +228,7 @@ UNFOLD = {
     "SITE_TITLE": "Sidecoach",
     "SITE_HEADER": "Sidecoach",
     "SITE_SYMBOL": "graphic_eq",
+    "STYLES": [lambda _request: static("css/desk.css")],
     "SITE_DROPDOWN": [
         {
             "icon": "monitoring",

@@ -8,9 +8,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import django
 import pytest
+
+if TYPE_CHECKING:
+    import psycopg
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coach.settings")
@@ -86,6 +90,19 @@ def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) ->
     """Every test may use the database; its role is the application's, not the owner's."""
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         yield
+
+
+@pytest.fixture
+def superuser(database: None) -> Iterator["psycopg.Connection"]:
+    """The database without its guards, for what only the passing of time would bring about."""
+    import psycopg
+    from django.conf import settings
+
+    from coach import embedded
+
+    url = embedded.cluster(settings.DATA_DIR).url("postgres", settings.ENV.database_name)
+    with psycopg.connect(url, autocommit=True) as all_powerful:
+        yield all_powerful
 
 
 @pytest.fixture

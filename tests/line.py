@@ -43,9 +43,13 @@ class Cutter:
         if self._server is not None:
             self._server.close()
         while self._open:
-            for writer in self._open:
-                writer.transport.abort()
+            self.cut()
             await asyncio.sleep(0.01)
+
+    def cut(self) -> None:
+        """Break every connection now."""
+        for writer in self._open:
+            writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         budget = self._budget()
@@ -56,13 +60,19 @@ class Cutter:
             self._open.discard(writer)
 
     async def _join(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, budget: int | None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        budget: int | None,
+        *,
+        begun: bytes = b"",
     ) -> None:
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream())
         except OSError:
             writer.transport.abort()
             return
+        up_writer.write(begun)
         out = asyncio.create_task(self._pass(reader, up_writer, None))
         back = asyncio.create_task(self._pass(up_reader, writer, budget))
         await asyncio.wait({out, back}, return_when=asyncio.FIRST_COMPLETED)

@@ -16,29 +16,41 @@ from coach.api.base import SessionView, Unavailable, hub_of, run_live
 from coach.api.serializers import SayIn, WishesIn
 from coach.live.delivery import for_eyes
 from coach.live.frames import Prefer, Say
-from coach.live.stream import EventStream, Place
+from coach.live.hub import Hub
+from coach.live.log import History, Place
+from coach.live.stream import EventStream
+from coach.models import Member
 from coach.rooms import wishes
 from coach.rooms.access import Caller, rights_of
 
+READ_S = 2.0
 AFTER = OpenApiParameter("after", OpenApiTypes.STR, description="The last number you have")
 
 
 class SessionEvents(SessionView):
-    @extend_schema(parameters=[AFTER], summary="What you missed, by number, oldest first")
+    @extend_schema(
+        parameters=[AFTER],
+        responses={200: OpenApiTypes.OBJECT},
+        summary="What you missed, by number, oldest first",
+        description=(
+            "`seq` is the newest number and `first` the oldest that is still kept. With `resync`"
+            " what follows your number is not there: forget what you have, and go on from these"
+            " events, which then begin at `first`. So do you when `epoch` is not the one you know."
+        ),
+    )
     def get(self, request: Request, session_id: UUID) -> Response:
         member = self.member_of(request, session_id)
-        after = _after(request)
-        hub = hub_of(request)
-        history = run_live(
-            hub.engines.log.replay, session_id, member.audience, after=after, timeout_s=2.0
-        )
-        if history is None:
-            raise Http404
+        hub, after = hub_of(request), _after(request)
+        history = _read(hub, member, after)
+        resync = not history.goes_on(after)
+        if resync:
+            history = _read(hub, member, 0)
         events = [
             for_eyes(hub, session_id, member.id, member.role, dict(frame))
             for frame in history.events
         ]
-        return Response({"epoch": str(history.epoch), "seq": history.seq, "events": events})
+        body = {"epoch": str(history.epoch), "seq": history.seq, "first": history.first}
+        return Response({**body, "resync": resync, "events": events})
 
 
 class EventStreamRenderer(JSONRenderer):
@@ -136,6 +148,15 @@ class Wishes(SessionView):
         wishes_in.is_valid(raise_exception=True)
         wish = Prefer(**wishes_in.validated_data)
         return Response(run_live(wishes.prefer, hub_of(request), session_id, member.id, wish))
+
+
+def _read(hub: Hub, member: Member, after: int) -> History:
+    history: History | None = run_live(
+        hub.engines.log.replay, member.session_id, member.audience, after=after, timeout_s=READ_S
+    )
+    if history is None:
+        raise Http404
+    return history
 
 
 def _after(request: Request) -> int:

@@ -28,6 +28,7 @@ from coach.live.frames import (
     parse,
 )
 from coach.live.hub import Hub
+from coach.live.log import Place
 from coach.models import Member
 from coach.ops import metrics
 from coach.rooms import control, feedback, wishes
@@ -163,7 +164,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
                     frame, session=self.session, member=self.member, audience=self.audience
                 )
             case Resume(epoch=epoch, last_seq=last_seq):
-                delivery.resume(epoch, last_seq)
+                delivery.resume(Place(epoch, last_seq))
             case Drafting(text=text):
                 self.hub.draft(text, session=self.session, member=self.member)
             case Cancel(client_msg_id=key):

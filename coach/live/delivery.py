@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 
 from coach.database import DatabaseError
 from coach.live import doorbell
-from coach.live.log import REPLAY_LIMIT
+from coach.live.log import REPLAY_LIMIT, History, Place
 from coach.models import Member
 from coach.ops import metrics
 from coach.rooms.access import Rights
@@ -51,13 +51,14 @@ class Delivery:
         self.role = member.role
         self.audience = member.audience
         self.rights = rights
-        self.epoch: UUID | None = None
         self.head = 0
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._layer, self._channel = layer, channel
         self._group = doorbell.group_of(self.session, self.audience)
         self._welcomed = 0
         self._cursor: int | None = None
+        # Where a reader says that they were; it counts once the log has confirmed it.
+        self._claim: Place | None = None
         self._outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue(QUEUE)
         self._waiting_characters = 0
         self._taken = asyncio.Event()
@@ -111,13 +112,10 @@ class Delivery:
         """The client said something, so that whoever means to resume has asked for it by now."""
         self._began.set()
 
-    def resume(self, epoch: UUID | None, last_seq: int) -> None:
-        """Go on after this number, or tell the reader that its history is not ours."""
+    def resume(self, place: Place) -> None:
+        """Go on after this place, or tell the reader that what follows it is not there."""
         self._began.set()
-        if epoch != self.epoch or last_seq > self.head:
-            self._start_anew(self.head if self._cursor is None else self._cursor)
-        else:
-            self._cursor = last_seq
+        self._claim, self._cursor = place, place.seq
         self._news.set()
 
     def take(self, message: dict[str, Any]) -> bool:
@@ -150,7 +148,7 @@ class Delivery:
 
     def _ring(self, seq: int, frame: dict[str, Any]) -> None:
         self.head = max(self.head, seq)
-        if self._cursor is not None and seq == self._cursor + 1:
+        if self._cursor is not None and seq == self._cursor + 1 and self._claim is None:
             self._cursor = seq
             self.put(frame)
         else:
@@ -173,7 +171,7 @@ class Delivery:
 
     async def _catch_up(self) -> None:
         while self._cursor is not None and not self.ended.done():
-            after = self._cursor
+            after, claim = self._cursor, self._claim
             try:
                 history = await self.hub.engines.log.replay(
                     self.session, self.audience, after=after, timeout_s=READ_S
@@ -182,7 +180,14 @@ class Delivery:
                 return
             if history is None:
                 return
-            self.epoch = history.epoch
+            if self._claim is not claim:
+                # They resumed from somewhere else while this was read.
+                continue
+            self._claim = None
+            known = claim is None or claim.epoch == history.epoch
+            if not (known and history.goes_on(after)):
+                self._start_anew(history)
+                return
             for event in history.events:
                 await self._room_to_put()
                 # The doorbell may have moved the cursor while we waited for the log.
@@ -190,15 +195,15 @@ class Delivery:
                     self._cursor = event["seq"]
                     self.put(dict(event))
             if self._cursor == after < history.seq:
-                self._start_anew(history.seq)
+                self._start_anew(history)
             if len(history.events) < REPLAY_LIMIT:
                 return
 
-    def _start_anew(self, seq: int) -> None:
+    def _start_anew(self, history: History) -> None:
         """What they missed is not there any more: they read a snapshot, and go on from here."""
         metrics.RESYNCS.inc()
-        self.put({"type": "resync", "epoch": str(self.epoch), "seq": max(seq, self.head)})
-        self._cursor = seq
+        self._cursor = history.seq
+        self.put(history.resync())
 
     async def _room_to_put(self) -> None:
         """A long history is read as fast as the reader reads; only news may overrun them."""
@@ -217,7 +222,6 @@ class Delivery:
         assert history is not None
         participates = self.role == Member.Role.PARTICIPANT
         consent, asks_again = await self._consent() if participates else ({}, False)
-        self.epoch = history.epoch
         self.head = self._welcomed = history.seq
         return {
             "type": "welcome",

@@ -9,7 +9,7 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from coach.database import Database
@@ -147,7 +147,7 @@ WITH room AS (
         unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
         WITH ORDINALITY AS a(audience, type, frame, ord)
 ), {_APPEND}, ended AS (
-    SELECT e.frame FROM prior
+    SELECT e.frame || jsonb_build_object('epoch', s.epoch) AS frame FROM prior
     JOIN coach_stream s ON s.session_id = %(session)s AND s.audience = %(audience)s
     JOIN coach_event e ON e.stream_id = s.id AND e.type = prior.outcome
         AND e.frame ->> 'utterance' = prior.id::text
@@ -222,9 +222,12 @@ WITH nudged AS (
 SELECT audience, seq, frame FROM numbered
 """
 
+# A frame keeps the epoch in which it was written; a reader is told the one that it belongs to now.
 REPLAY = f"""
-SELECT s.epoch, s.seq, e.seq, e.frame
-FROM coach_stream s LEFT JOIN LATERAL (
+SELECT s.epoch, s.seq, kept.first, e.seq, e.frame || jsonb_build_object('epoch', s.epoch)
+FROM coach_stream s CROSS JOIN LATERAL (
+    SELECT coalesce(min(seq), s.seq + 1) AS first FROM coach_event WHERE stream_id = s.id
+) kept LEFT JOIN LATERAL (
     SELECT seq, frame FROM coach_event
     WHERE stream_id = s.id AND seq > %(after)s ORDER BY seq LIMIT {REPLAY_LIMIT}
 ) e ON true
@@ -246,12 +249,42 @@ JOIN unnest(%(sessions)s::uuid[], %(audiences)s::text[]) AS w(session_id, audien
 
 
 @dataclass(frozen=True)
-class History:
-    """A stretch of one stream. `seq` is its newest number, `events` at most REPLAY_LIMIT."""
+class Place:
+    """Where in which history a reader was."""
 
     epoch: UUID
     seq: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """From `epoch.seq`; None for anything else, which is read as no place at all."""
+        epoch, _, seq = text.partition(".")
+        try:
+            return cls(UUID(epoch), min(int(seq), 2**62)) if seq.isdecimal() else None
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class History:
+    """A stretch of one stream; `events` are at most REPLAY_LIMIT.
+
+    `seq` is the newest number, `first` the oldest that is still kept: `seq + 1` when none is.
+    """
+
+    epoch: UUID
+    seq: int
+    first: int
     events: tuple[Mapping[str, Any], ...] = field(repr=False)
+
+    def goes_on(self, after: int) -> bool:
+        """Whether nothing is missing for somebody who has read up to `after`."""
+        return self.first <= after + 1 <= self.seq + 1
+
+    def resync(self) -> dict[str, Any]:
+        """The frame that tells a reader to forget what they have, and to read what is kept."""
+        place = {"epoch": str(self.epoch), "seq": self.seq, "first": self.first}
+        return {"type": "resync", **place}
 
 
 class EventLog:
@@ -372,8 +405,9 @@ class EventLog:
         )
         if not rows:
             return None
-        events = tuple(frame for _, _, seq, frame in rows if seq is not None)
-        return History(epoch=rows[0][0], seq=rows[0][1], events=events)
+        epoch, newest, first, *_ = rows[0]
+        events = tuple(frame for *_, seq, frame in rows if seq is not None)
+        return History(epoch, newest, first, events)
 
     async def heads(
         self, wanted: Sequence[tuple[UUID, str]], *, timeout_s: float

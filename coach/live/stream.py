@@ -7,9 +7,7 @@ says by itself (`Last-Event-ID`) where it was. Source: HTML Living Standard, 9.2
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any, Self
-from uuid import UUID
+from typing import Any
 
 from channels.layers import get_channel_layer
 
@@ -17,6 +15,7 @@ from coach import tenancy
 from coach.database import DatabaseError
 from coach.live.delivery import CLOSE_RESTARTING, CLOSE_SLOW, READ_S, UNREAD_S, Delivery, as_json
 from coach.live.hub import Hub
+from coach.live.log import Place
 from coach.models import Member
 from coach.ops import metrics
 from coach.rooms import control
@@ -24,26 +23,11 @@ from coach.rooms.access import Rights
 
 RETRY_MS = 2000
 BEAT_S = 15.0
+# A frame and not a comment, which a browser would keep from its page.
+BEAT = b'data: {"type": "pong"}\n\n'
 LOOK_EVERY_S = 0.5
 # As a socket's handshake would have been refused: too many lines, or nobody can tell.
 CLOSE_TOO_MANY = 4429
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where in which history a reader was."""
-
-    epoch: UUID
-    seq: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """From `epoch.seq`; None for anything else, which is read as no place at all."""
-        epoch, _, seq = text.partition(".")
-        try:
-            return cls(UUID(epoch), min(int(seq), 2**62)) if seq.isdecimal() else None
-        except ValueError:
-            return None
 
 
 class EventStream:
@@ -78,7 +62,7 @@ class EventStream:
             yield _closed(CLOSE_RESTARTING)
             return
         if self._place is not None:
-            delivery.resume(self._place.epoch, self._place.seq)
+            delivery.resume(self._place)
         delivery.spoke()
         serving = asyncio.current_task()
         assert serving is not None
@@ -108,7 +92,7 @@ class EventStream:
                 if delivery.ended.done():
                     return
                 if not coming.done():
-                    yield b": beat\n\n"
+                    yield BEAT
                     continue
                 frame, coming = coming.result(), asyncio.ensure_future(delivery.next())
                 self._handed_at = loop.time()

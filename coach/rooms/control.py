@@ -91,8 +91,7 @@ async def tell_erased(hub: Hub, session: UUID) -> None:
     await doorbell.order("room.changed", session)
     history = await hub.engines.log.replay(session, FACILITATORS, after=2**62, timeout_s=WRITE_S)
     if history is not None:
-        frame = {"type": "resync", "epoch": str(history.epoch), "seq": history.seq}
-        await doorbell.pass_on(session, FACILITATORS, frame)
+        await doorbell.pass_on(session, FACILITATORS, history.resync())
 
 
 async def describe_member(hub: Hub, room: Room, member: UUID) -> dict[str, Any] | None:

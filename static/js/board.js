@@ -1,7 +1,7 @@
 // The live board: what people let the facilitator see, and the means to step in.
 
 import { ApiError, get, post } from "./api.js";
-import { announce, name, say, slotsOf } from "./dom.js";
+import { announce, keepFocus, name, say, slotsOf } from "./dom.js";
 import { Cards } from "./board/cards.js";
 import { Health } from "./board/health.js";
 import { Lane } from "./board/lane.js";
@@ -47,14 +47,13 @@ async function control(action, values = {}) {
 function showRoom() {
   for (const choice of $("modes").elements) choice.checked = choice.value === room.mode;
   const ended = room.status === "ended";
-  $("modes").disabled = ended;
+  keepFocus(() => ($("modes").disabled = $("send").hidden = ended), () => $("scroll"));
   $("killed").hidden = !room.killed;
   slotsOf($("kill")).text.textContent = say(room.killed ? "kill.off" : "kill.on");
   $("kill").classList.toggle("button--danger", !room.killed);
   $("kill").classList.toggle("button--outline", room.killed);
   $("end").textContent = say(ended ? "reopen" : "end");
   document.body.dataset.status = room.status;
-  $("send").hidden = ended;
   summary.show(ended);
   showLine();
 }
@@ -164,7 +163,8 @@ line.addEventListener("frame", ({ detail: { frame, past } }) => {
   $("nobody").hidden = !members.empty;
 });
 line.addEventListener("reset", () => {
-  for (const part of [members, timeline, numbers, lane, review, health]) part.reset();
+  const parts = [members, timeline, numbers, lane, review, health];
+  keepFocus(() => parts.forEach((part) => part.reset()), () => $("scroll"));
   look().catch(() => {});
 });
 line.addEventListener("state", () => {

@@ -60,6 +60,26 @@ export function element(tag, { text, ...attributes } = {}, ...children) {
   return made;
 }
 
+// What stands for masked words, such as `[NAME-k7f3q]`.
+const MASK = /\[([A-Z]{2,12}(?:_[A-Z]{2,12})?)-[a-z2-7]{5}\]/;
+
+const masked = (kind) => say(known(`masked.${kind}`) ? `masked.${kind}` : "masked.other");
+
+/** Words as they are read out: what is masked in them is called what it is, "a name". */
+export function spoken(text) {
+  return pieces(text, masked).join("");
+}
+
+/** Words as nodes, with a mark for what is masked in them. */
+export function readable(text) {
+  return pieces(text, (kind) => element("span", { class: "mask", text: masked(kind) }));
+}
+
+/** The text around placeholders, and what `mark` makes of each one's kind. */
+function pieces(text, mark) {
+  return text.split(MASK).map((piece, nth) => (nth % 2 ? mark(piece) : piece));
+}
+
 /** A chip with text. */
 export function chip(text, kind = "") {
   return element("span", { class: kind ? `chip chip--${kind}` : "chip", text });
@@ -77,6 +97,15 @@ export function icon(id) {
   return svg;
 }
 
+/** Do something that may take away what has the focus, which then goes to what `refuge` gives. */
+export function keepFocus(act, refuge) {
+  const focused = document.activeElement;
+  act();
+  if (!focused || focused === document.body) return;
+  if (focused.isConnected && focused.checkVisibility() && !focused.matches(":disabled")) return;
+  refuge()?.focus({ preventScroll: true });
+}
+
 /** Read a text out once: politely, or at once when it cannot wait. */
 export function announce(text, { urgent = false } = {}) {
   const region = document.getElementById(urgent ? "urgent" : "polite");
@@ -86,8 +115,9 @@ export function announce(text, { urgent = false } = {}) {
 }
 
 // The page's language, as it is written where this browser is.
-const spoken = document.documentElement.lang || "en";
-const language = navigator.languages.find((tag) => tag.split("-")[0] === spoken) ?? spoken;
+const pageLanguage = document.documentElement.lang || "en";
+const language =
+  navigator.languages.find((tag) => tag.split("-")[0] === pageLanguage) ?? pageLanguage;
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });

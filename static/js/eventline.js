@@ -3,38 +3,50 @@
 import * as api from "./api.js";
 
 const REFUSED = [404, 401, 403];
+// The server sends something every 15 seconds at least.
+const SILENT_MS = 35_000;
 
 /** As much of a WebSocket as the live line needs. */
 export class EventLine extends EventTarget {
   readyState = WebSocket.CONNECTING;
   #session;
-  #role;
+  #as;
+  #place;
   #source;
+  #heard = Date.now();
+  #said = Promise.resolve();
 
+  /** `place`: "epoch.seq" of the last frame read, if any; what follows it is sent. */
   constructor(session, { role = "", place = "" } = {}) {
     super();
     this.#session = session;
-    this.#role = role;
+    this.#as = api.query({ as: role });
+    this.#place = place;
     const address = `/api/v1/sessions/${session}/stream/${api.query({ as: role, place })}`;
     this.#source = new EventSource(address);
-    this.#source.addEventListener("message", ({ data }) => {
-      this.readyState = WebSocket.OPEN;
-      this.#tell("message", { data });
-    });
+    this.#source.addEventListener("message", ({ data }) => this.#hear(data));
     this.#source.addEventListener("closed", ({ data }) => this.#end(JSON.parse(data).code));
     // The live line comes back by itself, with its own waits.
     this.#source.addEventListener("error", () => this.#end(1006));
   }
 
   send(text) {
-    const frame = JSON.parse(text);
-    if (frame.type === "ping") this.#tell("message", { data: '{"type":"pong"}' });
-    else this.#post(frame);
+    const { type, ...content } = JSON.parse(text);
+    if (type === "ping") this.#pong();
+    else if (type === "resume") this.#resume(content);
+    // One after the other: requests overtake each other, frames of a socket do not.
+    else if (type === "utterance") this.#said = this.#said.then(() => this.#say(content));
   }
 
   close() {
     this.readyState = WebSocket.CLOSED;
     this.#source.close();
+  }
+
+  #hear(data) {
+    this.readyState = WebSocket.OPEN;
+    this.#heard = Date.now();
+    this.#tell("message", { data });
   }
 
   #end(code) {
@@ -43,36 +55,37 @@ export class EventLine extends EventTarget {
     this.#tell("close", { code });
   }
 
-  async #post(frame) {
-    const { type, ...content } = frame;
-    const path = this.#path(type, content);
-    if (!path) return;
+  #pong() {
+    if (Date.now() - this.#heard < SILENT_MS) this.#frame({ type: "pong" });
+  }
+
+  /** A stream goes on after the place it was opened with, and after no other. */
+  #resume({ epoch, last_seq }) {
+    if (`${epoch}.${last_seq}` !== this.#place) this.#frame({ type: "resync" });
+  }
+
+  async #say(content) {
+    if (this.readyState === WebSocket.CLOSED) return;
     try {
-      const { outcome } = await api.post(path + api.query({ as: this.#role }), content);
-      if (outcome) this.#tell("message", { data: JSON.stringify(outcome) });
+      const { outcome } = await api.post(`/sessions/${this.#session}/utterances/${this.#as}`, content);
+      if (outcome) this.#frame(outcome);
     } catch (error) {
-      if (REFUSED.includes(error.status)) return this.#end(4403);
-      this.#tell("message", { data: JSON.stringify(this.#refusal(error, content)) });
+      if (REFUSED.includes(error.status)) this.#end(4403);
+      else this.#frame(refusal(error, content));
     }
   }
 
-  #path(type, { nudge }) {
-    const session = `/sessions/${this.#session}`;
-    return {
-      utterance: `${session}/utterances/`,
-      prefer: `${session}/wishes/`,
-      control: `${session}/control/`,
-      feedback: `/nudges/${nudge}/feedback/`,
-    }[type];
-  }
-
-  /** What a socket would have said of it. */
-  #refusal({ status, message }, { client_msg_id }) {
-    if (status === 0 || status === 429 || status >= 500) return { type: "overloaded", client_msg_id };
-    return { type: "error", code: "refused", detail: message, client_msg_id };
+  #frame(frame) {
+    this.#tell("message", { data: JSON.stringify(frame) });
   }
 
   #tell(type, content) {
     this.dispatchEvent(Object.assign(new Event(type), content));
   }
+}
+
+/** What a socket would have said of words that were not taken. */
+function refusal({ status, message }, { client_msg_id }) {
+  if (status === 0 || status === 429 || status >= 500) return { type: "overloaded", client_msg_id };
+  return { type: "error", code: "refused", detail: message, client_msg_id };
 }

@@ -7,6 +7,7 @@ const form = document.getElementById("join");
 const name = form.elements.display_name;
 const code = form.dataset.code;
 let noticeId;
+let joining = false;
 
 async function open() {
   try {
@@ -91,9 +92,8 @@ function choices() {
 }
 
 async function join(consent) {
-  if (!named()) return;
-  const buttons = form.querySelectorAll(".decide button");
-  buttons.forEach((button) => (button.disabled = true));
+  if (joining || !named()) return;
+  wait(true);
   try {
     const { session } = await post("/sessions/join", {
       code,
@@ -111,8 +111,14 @@ async function join(consent) {
     const fault = document.getElementById("fault");
     fault.textContent = error.message;
     fault.hidden = false;
-    buttons.forEach((button) => (button.disabled = false));
+    wait(false);
   }
+}
+
+/** Not `disabled`, which would take the focus away from what was pressed. */
+function wait(on) {
+  joining = on;
+  for (const button of form.querySelectorAll(".decide button")) button.ariaDisabled = on ? "true" : null;
 }
 
 function named() {

@@ -10,6 +10,7 @@ import { Outbox } from "./outbox.js";
 import { Sequence } from "./sequence.js";
 
 const HEARTBEAT_MS = 20_000;
+const GREETING_MS = 5_000;
 const ANSWER_MS = 10_000;
 const GAP_MS = 3_000;
 const FIRST_WAIT_MS = 400;
@@ -89,7 +90,7 @@ export class LiveLine extends EventTarget {
     const socket = this.#ungreeted < SOCKETS_TRIED ? this.#webSocket() : this.#eventLine();
     this.#socket = socket;
     this.welcome = null;
-    this.#after("answer", ANSWER_MS, () => this.#drop("lost"));
+    this.#after("answer", GREETING_MS, () => this.#drop("lost"));
     socket.addEventListener("message", ({ data }) => {
       if (socket === this.#socket) this.#receive(data);
     });
@@ -113,7 +114,6 @@ export class LiveLine extends EventTarget {
 
   #closed(code) {
     const greeted = this.welcome !== null;
-    if (!greeted && navigator.onLine) this.#ungreeted += 1;
     this.#hangUp();
     if (FORBIDDEN.includes(code)) return this.#refuse();
     this.#become(navigator.onLine ? "lost" : "offline");
@@ -146,7 +146,15 @@ export class LiveLine extends EventTarget {
     const socket = this.#socket;
     this.#socket = null;
     for (const name of ["answer", "heartbeat", "gap", "overloaded"]) this.#cancel(name);
+    if (socket && navigator.onLine) this.#reckon(socket);
     socket?.close();
+  }
+
+  /** Learn from a line that has ended which kind gets through from here. */
+  #reckon(socket) {
+    if (socket instanceof WebSocket) this.#ungreeted = this.welcome ? 0 : this.#ungreeted + 1;
+    // A server that is away refuses events too, and a phone changes its network: try sockets again.
+    else this.#ungreeted = this.welcome ? SOCKETS_TRIED - 1 : 0;
   }
 
   /** Try again after a random wait that grows; all clients of a restarted server spread out. */
@@ -193,7 +201,6 @@ export class LiveLine extends EventTarget {
 
   #greet(frame) {
     this.welcome = frame;
-    if (this.#socket instanceof WebSocket) this.#ungreeted = 0;
     if (this.#sequence.epoch === null) {
       this.#sequence.restart(frame.epoch);
       this.#opened = frame.seq;
@@ -243,17 +250,23 @@ export class LiveLine extends EventTarget {
 
   async #snapshot() {
     this.#cancel("gap");
-    const path = `/sessions/${this.#session}/events/`;
-    const role = this.#role;
-    let page = await api.get(path + api.query({ after: 0, as: role }));
-    this.#sequence.restart(page.epoch);
+    let page = await this.#kept(0);
     this.#opened = page.seq;
     this.#emit("reset");
-    while (page.events.length) {
-      for (const frame of page.events) this.#take(frame);
-      if (this.#sequence.last >= page.seq) break;
-      page = await api.get(path + api.query({ after: this.#sequence.last, as: role }));
+    for (;;) {
+      for (const frame of page.events) this.#deliver(frame);
+      const last = page.events.at(-1)?.seq ?? page.seq;
+      this.#sequence.restart(page.epoch, last);
+      if (last >= page.seq) return;
+      page = await this.#kept(last);
+      // The beginning was removed while this was read.
+      if (page.resync) return this.#snapshot();
     }
+  }
+
+  /** What the server keeps after this number: { epoch, seq, first, resync, events }. */
+  #kept(after) {
+    return api.get(`/sessions/${this.#session}/events/${api.query({ after, as: this.#role })}`);
   }
 
   /** The server is full: say it again later, the same id keeps it from being said twice. */

@@ -1,7 +1,7 @@
 // My data: each switch is one request, and shows what the server then says.
 
 import { get, post, query } from "./api.js";
-import { announce, chip, day, element, fieldNames, moment, name, say, stamp } from "./dom.js";
+import { announce, chip, day, element, fieldNames, keepFocus, moment, name, say, stamp } from "./dom.js";
 import { ReportPanel } from "./report.js";
 
 const PAGE = 6;
@@ -39,7 +39,11 @@ async function showRecords() {
   }
   const focused = document.activeElement?.dataset?.of;
   $("purposes").replaceChildren(...purposes.map(purpose));
-  $("withdraw-all").disabled = !purposes.some(({ fields }) => fields.some(({ granted }) => granted));
+  const nothing = !purposes.some(({ fields }) => fields.some(({ granted }) => granted));
+  keepFocus(
+    () => ($("withdraw-all").disabled = nothing),
+    () => $("purposes").querySelector("[data-of]"),
+  );
   report.update({ ended: status === "ended", allowed: reflects(purposes) && !asksAgain });
   if (focused) $("purposes").querySelector(`[data-of="${CSS.escape(focused)}"]`)?.focus();
 }
@@ -110,7 +114,8 @@ async function showUses() {
 function moreUses() {
   const shown = $("uses").childElementCount;
   $("uses").append(...uses.slice(shown, shown + PAGE).map(use));
-  $("more-uses").hidden = $("uses").childElementCount >= uses.length;
+  const all = $("uses").childElementCount >= uses.length;
+  keepFocus(() => ($("more-uses").hidden = all), () => $("uses").children[shown]);
 }
 
 function use({ at, purpose: key, fields, withheld, recipient, kept_until: kept }) {
@@ -123,6 +128,7 @@ function use({ at, purpose: key, fields, withheld, recipient, kept_until: kept }
     ...fieldNames(withheld).map((field) => chip(say("withheld", { field }))),
   );
   slots.recipient.textContent = say("recipient", { recipient, until: day(kept) });
+  root.tabIndex = -1;
   return root;
 }
 

@@ -1,10 +1,12 @@
 // One nudge card: words stream in, then it can be used, changed, put off or waved away.
 
 import { post } from "./api.js";
-import { icon, name, say, stamp } from "./dom.js";
+import { icon, keepFocus, name, readable, say, stamp } from "./dom.js";
 import { why } from "./why.js";
 
-const ICONS = { model: "spark", cache: "spark", facilitator: "person", playbook: "book" };
+const ICONS = {
+  model: "spark", cache: "spark", facilitator: "person", playbook: "book", outside: "arrow",
+};
 let cards = 0;
 
 export class NudgeCard {
@@ -34,14 +36,14 @@ export class NudgeCard {
   /** More words, at their place in code points: a repeated piece changes nothing. */
   write(offset, piece) {
     this.text = [...this.text].slice(0, offset).join("") + piece;
-    this.#slots.text.textContent = this.text;
+    this.#show(this.text);
   }
 
   /** The whole nudge. What streamed before gives way to it. */
   finish({ text, citations = [], source }) {
     this.text = text;
     this.#source(source);
-    this.#slots.text.textContent = text;
+    this.#show(text);
     const title = citations[0]?.title;
     this.#slots.source.textContent = title ? say("cite", { title }) : "";
     this.#slots.acts.hidden = this.#slots.foot.hidden = false;
@@ -62,11 +64,15 @@ export class NudgeCard {
   /** Show what was made of it, here or on another device. */
   judged(verdict, text = "") {
     const slots = this.#slots;
-    slots.acts.hidden = slots.edit.hidden = true;
+    keepFocus(() => (slots.acts.hidden = slots.edit.hidden = true), () => this.root.firstElementChild);
     slots.verdict.textContent = name("verdict", verdict);
     slots.verdict.hidden = false;
-    if (text) slots.text.textContent = text;
+    if (text) this.#show(text);
     this.root.dataset.verdict = verdict;
+  }
+
+  #show(text) {
+    this.#slots.text.replaceChildren(...readable(text));
   }
 
   #source(source) {
@@ -79,11 +85,10 @@ export class NudgeCard {
     this.judged(verdict, text);
     try {
       await post(`/nudges/${this.id}/feedback/`, text ? { verdict, text } : { verdict });
-      this.root.firstElementChild.focus({ preventScroll: true });
     } catch (error) {
       this.#slots.verdict.hidden = true;
       this.#slots.acts.hidden = false;
-      this.#slots.text.textContent = this.text;
+      this.#show(this.text);
       delete this.root.dataset.verdict;
       this.#slots.fault.textContent = error.message;
       this.#slots.fault.hidden = false;

@@ -1,7 +1,7 @@
 // A session over again: its frames in order, as fast as one likes, to and fro.
 
 import { ApiError, get, query } from "./api.js";
-import { say, slotsOf, span } from "./dom.js";
+import { keepFocus, say, slotsOf, span } from "./dom.js";
 import { Lanes } from "./board/lanes.js";
 import { Names } from "./board/names.js";
 import { bind } from "./board/shortcuts.js";
@@ -82,7 +82,7 @@ async function read() {
 function go(at) {
   const wanted = Math.min(Math.max(at, 0), length);
   if (wanted < now) {
-    timeline.reset();
+    keepFocus(() => timeline.reset(), () => $("scroll"));
     shown = 0;
   }
   now = wanted;

@@ -3,9 +3,11 @@
 // The page says what it is called: report.ask, report.lead, report.early and report.denied.
 
 import { ApiError, get, query, remove, post } from "./api.js";
-import { announce, known, say, slotsOf, stamp, whole } from "./dom.js";
+import { announce, keepFocus, known, say, slotsOf, stamp, whole } from "./dom.js";
 
 const EVERY_MS = 800;
+// Where the live line tells how far it is, this only makes up for what that may lose.
+const TOLD_EVERY_MS = 5_000;
 
 export class ReportPanel {
   #target;
@@ -13,17 +15,24 @@ export class ReportPanel {
   #path;
   #as;
   #show;
+  #every;
+  #over = "";
   #report = null;
   #timer = 0;
   #facts = { ended: false, allowed: true };
 
-  /** `role`: who asks, for somebody who is both. `show`: bring an utterance into view, if the page can. */
-  constructor(target, session, { role = "", show = null } = {}) {
+  /**
+   * `role`: who asks, for somebody who is both. `show`: bring an utterance into view, if the page
+   * can. `live`: the page has a live line, and calls `told` with what it says of reports.
+   */
+  constructor(target, session, { role = "", show = null, live = false } = {}) {
     this.#target = target;
+    target.tabIndex = -1;
     this.#slots = slotsOf(target);
     this.#path = `/sessions/${session}/reports/`;
     this.#as = query({ as: role });
     this.#show = show;
+    this.#every = live ? TOLD_EVERY_MS : EVERY_MS;
     this.#slots.write.addEventListener("click", () => this.#write());
     this.#slots.stop.addEventListener("click", () => this.#end());
     this.#slots.remove.addEventListener("click", () => this.#end());
@@ -43,6 +52,15 @@ export class ReportPanel {
     await this.#guarded(async () => {
       [this.#report = null] = await get(this.#path + this.#as);
     });
+    this.#draw();
+  }
+
+  /** What the live line says of a report: how far it is, or that it has ended. */
+  told({ type, report, percent }) {
+    // Its end may be told before the page has read that it began.
+    if (type === "report.done") this.#over = report;
+    if (this.#report?.report !== report || this.#report.state !== "running") return;
+    if (this.#over !== report) this.#report.percent = percent;
     this.#draw();
   }
 
@@ -85,9 +103,14 @@ export class ReportPanel {
   }
 
   #draw() {
+    const { running, stop } = this.#slots;
+    keepFocus(() => this.#fill(), () => (running.hidden ? this.#target : stop));
+  }
+
+  #fill() {
     clearTimeout(this.#timer);
     const slots = this.#slots;
-    const { state = "none", percent = 0, points = [], source, reason } = this.#report ?? {};
+    const { report, state = "none", percent = 0, points = [], source, reason } = this.#report ?? {};
     const { ended, allowed } = this.#facts;
     const running = state === "running";
     const denied = ended && !running && state !== "done" && (!allowed || reason === "no_consent");
@@ -106,7 +129,8 @@ export class ReportPanel {
     slots.write.classList.toggle("button--outline", state === "done");
     slots.remove.hidden = state !== "done";
     if (!denied && (state === "failed" || state === "cancelled")) this.#fault(ending(state, reason));
-    if (running) this.#timer = setTimeout(() => this.#watch(), EVERY_MS);
+    const wait = report === this.#over ? 0 : this.#every;
+    if (running) this.#timer = setTimeout(() => this.#watch(), wait);
   }
 
   #point({ heading, text, turns = [] }) {

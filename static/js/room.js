@@ -1,6 +1,6 @@
 // A participant's session: own words go out, nudges come in.
 
-import { announce, fieldNames, known, list, say, slotsOf, stamp, whole } from "./dom.js";
+import { announce, fieldNames, keepFocus, known, list, readable, say, slotsOf, spoken, stamp, whole } from "./dom.js";
 import { LiveLine } from "./live.js";
 import { NudgeCard } from "./nudge.js";
 import { ReportPanel } from "./report.js";
@@ -15,7 +15,7 @@ const stream = document.getElementById("stream");
 const words = document.getElementById("words");
 const line = new LiveLine(session);
 const wishes = new Wishes(session);
-const report = new ReportPanel(document.getElementById("report"), session, { show: showTurn });
+const report = new ReportPanel(document.getElementById("report"), session, { show: showTurn, live: true });
 const room = {
   mode: "auto", status: "open", killed: false, paused: false, allowed: [], reflected: false,
 };
@@ -28,7 +28,7 @@ const turns = new Map();
 
 function own(text, id = null) {
   const turn = stamp("own");
-  turn.slots.text.textContent = text;
+  turn.slots.text.replaceChildren(...readable(text));
   stream.append(turn.root);
   if (id) sent.set(id, turn);
   return turn;
@@ -51,7 +51,7 @@ function said({ utterance, speaker, text }) {
   const turn = mine ? own(words_) : stamp("other");
   if (!mine) {
     turn.slots.who.textContent = speaker.name ?? "";
-    turn.slots.text.textContent = words_;
+    turn.slots.text.replaceChildren(...readable(words_));
     stream.append(turn.root);
   }
   turns.set(utterance, turn);
@@ -118,7 +118,7 @@ function finished(frame, past) {
     card.fold();
     announce(say("announce.folded"));
   } else {
-    announce(say("announce.nudge", { badge: card.badge, text: frame.text }));
+    announce(say("announce.nudge", { badge: card.badge, text: spoken(frame.text) }));
   }
 }
 
@@ -165,6 +165,11 @@ function link(anchor, href, label = null, text = "") {
   anchor.hidden = false;
 }
 
+/** Where the focus goes when what had it is gone. */
+function refuge() {
+  return room.status === "ended" ? document.getElementById("main") : words;
+}
+
 // --- the room ----------------------------------------------------------------------
 
 function showRoom() {
@@ -181,7 +186,7 @@ function showRoom() {
   if (key && banner.textContent !== say(key)) banner.textContent = say(key);
   const ended = room.status === "ended";
   document.body.dataset.status = room.status;
-  document.getElementById("composer").hidden = ended;
+  keepFocus(() => (document.getElementById("composer").hidden = ended), refuge);
   if (ended) report.update({ ended, allowed: room.reflected });
   else document.getElementById("report").hidden = true;
 }
@@ -233,6 +238,8 @@ const handlers = {
     showRoom();
   },
   "wishes.changed": (frame) => wishes.update(frame),
+  "report.progress": (frame) => report.told(frame),
+  "report.done": (frame) => report.told(frame),
   "control.changed"({ mode, status, killed, paused }) {
     Object.assign(room, { mode, status, killed, paused: paused.includes(member) });
     showRoom();
@@ -246,7 +253,7 @@ line.addEventListener("frame", ({ detail: { frame, past } }) => {
   else if (frame.type === "nudge.done" && !past) newest.hidden = false;
 });
 line.addEventListener("reset", () => {
-  stream.replaceChildren();
+  keepFocus(() => stream.replaceChildren(), refuge);
   for (const shown of [sent, turns, nudges]) shown.clear();
   showWaiting();
 });

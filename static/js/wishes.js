@@ -1,7 +1,7 @@
 // How many nudges somebody wants, and how they come. The server keeps the first, this browser the last.
 
 import { ApiError, post } from "./api.js";
-import { announce, hour, say, slotsOf } from "./dom.js";
+import { announce, hour, keepFocus, say, slotsOf } from "./dom.js";
 
 const QUIET = "sidecoach.quiet";
 
@@ -64,7 +64,10 @@ export class Wishes {
     for (const choice of this.#dialog.querySelectorAll("[name=verbosity]")) {
       choice.checked = choice.value === verbosity;
     }
-    this.#slots.resting.hidden = this.#slots.goon.hidden = !rests;
+    keepFocus(
+      () => (this.#slots.resting.hidden = this.#slots.goon.hidden = !rests),
+      () => this.#dialog.querySelector("[data-minutes]"),
+    );
     if (rests) this.#slots.resting.textContent = say("resting", { when: hour(until) });
     const { on, off } = slotsOf(this.#button);
     on.hidden = !(this.quiet || rests || verbosity === "quiet");

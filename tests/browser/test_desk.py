@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.async_api import Page, expect
 
-from coach.demo.load import ADMIN, ADMIN_PASSWORD, second_factor_code
 from coach.models import Member
 from coach.rooms.rights import erase_member
 from rag import ingest
 from rag.models import Entry, Playbook, PlaybookVersion, Upload
 from tests.browser.conftest import OpenWindow
+from tests.browser.desk import enter
 from tests.browser.people import Room, join
 from tests.browser.test_screens import picture
 
@@ -24,19 +23,6 @@ PASSAGES = (
     {"id": "one", "title": "Ask before you tell", "body": "Ask what they have tried already."},
 )
 NAME = "Desk trial"
-
-
-async def enter(page: Page, path: str) -> None:
-    """Log in at the desk, both factors, and go there."""
-    # A code is good for one use, and another test may have used this half minute's.
-    TOTPDevice.objects.filter(user__username=ADMIN).update(last_t=-1)
-    await page.goto(path)
-    await page.get_by_label("User name").fill(ADMIN)
-    await page.get_by_label("Password").fill(ADMIN_PASSWORD)
-    await page.get_by_role("button", name="Log in").click()
-    await page.get_by_label("Code").fill(second_factor_code())
-    await page.get_by_role("button", name="Go on").click()
-    await expect(page.locator(".desk")).to_be_visible()
 
 
 async def whole(page: Page) -> None:

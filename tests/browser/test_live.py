@@ -38,6 +38,7 @@ class Wire:
         self.history: list[dict[str, Any]] = []
         self.epoch = EPOCH
         self.accepting = True
+        self.greeting = True
         self.on_utterance: Callable[[dict[str, Any]], None] = lambda _frame: None
 
     async def attach(self) -> None:
@@ -62,6 +63,8 @@ class Wire:
             return
         self.lines.append(line)
         line.on_message(self._hear)
+        if not self.greeting:
+            return
         self.say(type="welcome", epoch=self.epoch, seq=len(self.history), member="m", mode="auto")
 
     def _hear(self, data: str | bytes) -> None:
@@ -74,7 +77,9 @@ class Wire:
         after = int(route.request.url.split("after=")[1].split("&")[0])
         page = [frame for frame in self.history if frame["seq"] > after][:2]
         seq = self.history[-1]["seq"] if self.history else 0
-        await route.fulfill(json={"epoch": self.epoch, "seq": seq, "events": page})
+        first = self.history[0]["seq"] if self.history else 1
+        kept = {"epoch": self.epoch, "seq": seq, "first": first}
+        await route.fulfill(json={**kept, "resync": after + 1 < first, "events": page})
 
 
 @pytest.fixture
@@ -158,6 +163,32 @@ async def test_resync_forgets_and_reads_everything_again(wire: Wire) -> None:
     await until(wire.page, "seen.some((f) => f.seq === 6)")
     assert await seqs(wire.page) == [1, 2, 3, 4, 5, 6]
     assert await wire.page.evaluate("seen.every((f) => f.text !== 'old')")
+
+
+async def test_a_history_without_its_beginning_is_read_from_where_it_begins(wire: Wire) -> None:
+    wire.say_durable(1, text="old")
+    await until(wire.page, "seen.some((f) => f.seq === 1)")
+    wire.epoch = LATER_EPOCH
+    # Retention may have left a hole, if it was stopped half-way.
+    wire.history = [wire.durable(seq, text="new") for seq in (7, 8, 11)]
+    wire.say(type="resync", epoch=LATER_EPOCH, seq=11, first=7)
+    await until(wire.page, "seen.some((f) => f.seq === 11)")
+    wire.say_durable(12, text="new")
+    await until(wire.page, "seen.some((f) => f.seq === 12)")
+    assert await seqs(wire.page) == [7, 8, 11, 12]
+
+
+async def test_a_history_of_which_nothing_is_left_goes_on_with_what_comes(wire: Wire) -> None:
+    wire.say_durable(1, text="old")
+    await until(wire.page, "seen.some((f) => f.seq === 1)")
+    asked: list[str] = []
+    wire.page.on("request", lambda request: asked.append(request.url))
+    wire.epoch = LATER_EPOCH
+    wire.say(type="resync", epoch=LATER_EPOCH, seq=0, first=1)
+    await until(wire.page, "seen.length === 0")
+    wire.say_durable(1, text="new")
+    await until(wire.page, "seen.some((f) => f.text === 'new')")
+    assert len([url for url in asked if "/events/" in url]) == 1
 
 
 async def test_a_frame_of_another_epoch_is_never_mixed_in(wire: Wire) -> None:
@@ -277,6 +308,24 @@ async def test_a_silent_line_is_given_up_and_opened_again(open_window: OpenWindo
     await page.clock.run_for(30_000)
     await eventually(lambda: len(wire.lines) >= 2, page)
     assert "lost" in await page.evaluate("states")
+
+
+async def test_where_sockets_stay_silent_events_are_asked_for(open_window: OpenWindow) -> None:
+    page = await open_window()
+    await page.clock.install()
+    await page.goto("/")
+    wire = Wire(page)
+    wire.greeting = False
+    await wire.attach()
+    streams: list[str] = []
+    page.on("request", lambda asked: streams.append(asked.url) if "/stream/" in asked.url else None)
+    await page.evaluate(OPEN, SESSION)
+    for tried in range(1, 4):
+        await eventually(lambda tried=tried: len(wire.lines) == tried, page)  # type: ignore[misc]
+        assert streams == []
+        await page.clock.run_for(8_000)
+    await eventually(lambda: len(streams) == 1, page)
+    assert len(wire.lines) == 3
 
 
 @pytest.mark.parametrize("data", ["", "null is not", '{"type":', "\x00"])

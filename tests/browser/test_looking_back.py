@@ -54,6 +54,28 @@ async def test_a_reflection_is_written_where_the_session_ended(board: Page, ada:
     await expect(ada.locator(".turn--own").first).to_be_focused()
 
 
+async def test_the_live_line_tells_that_a_reflection_is_done(board: Page, ada: Page) -> None:
+    await end(board)
+    looks: list[str] = []
+    ada.on("request", lambda asked: looks.append(asked.url) if "/reports/" in asked.url else None)
+    await ada.get_by_role("button", name="Write my reflection").click()
+    # Well before the page would look by itself.
+    await expect(ada.get_by_role("button", name="Write it again")).to_be_visible(timeout=4_000)
+    assert len(looks) <= 3
+
+
+async def test_what_was_masked_is_called_what_it_is(board: Page, ada: Page) -> None:
+    await say(ada, "Katarzyna Nowak told me to write to k.nowak@example.org about it.")
+    masked = board.locator("#timeline .mask")
+    await expect(masked).to_have_text(["a name", "a mail address"])
+    await expect(ada.locator(".turn--own").last).to_contain_text("k.nowak@example.org")
+    await board.goto(f"{board.url}replay/")
+    await expect(board.locator("#player")).to_be_visible()
+    await board.locator("#scrub").press("End")
+    await expect(masked).to_have_text(["a name", "a mail address"])
+    assert not re.search(r"\[[A-Z_]+-", await board.locator("main").inner_text())
+
+
 async def test_a_reflection_is_found_again_deleted_and_written_anew(board: Page, ada: Page) -> None:
     await end(board)
     await ada.get_by_role("button", name="Write my reflection").click()

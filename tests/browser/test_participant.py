@@ -3,17 +3,20 @@
 import json
 import re
 
+import psycopg
 import pytest
+from django.core.management import call_command
 from playwright.async_api import Page, Request, expect
 
+from coach.demo.load import Demo
+from coach.live.client import rest
 from consent import notices
+from rag.models import Passage
 from tests.browser.conftest import OpenWindow, Size
 from tests.browser.people import (
-    COACHING,
     STUCK,
     Room,
     Wiretap,
-    focus_by_tab,
     join,
     live,
     nudged,
@@ -182,6 +185,21 @@ async def test_speech_is_a_draft_while_it_lasts_and_an_utterance_at_a_pause(
     ]
 
 
+async def test_a_suggestion_from_outside_says_where_it_is_from(
+    open_window: OpenWindow, room: Room, demo: Demo, live_server_url: str
+) -> None:
+    page = await open_window()
+    await join(page, room, "Ada")
+    passage = Passage.objects.filter(version__playbook__name="Sidecoach demo")[0]
+    suggestion = {"session": room.session, "engine": "elsewhere", "passage": str(passage.id)}
+    async with rest(live_server_url, demo.token or "") as api:
+        await api.call("POST", "suggestions/", suggestion)
+    nudge = await nudged(page)
+    await expect(nudge.get_by_text("From outside", exact=True)).to_be_visible()
+    await nudge.get_by_role("button", name="Why this?").click()
+    await expect(page.get_by_text("Suggested by a program outside Sidecoach")).to_be_visible()
+
+
 async def test_who_shares_nothing_stays_and_nothing_is_used(
     open_window: OpenWindow, room: Room, size: Size
 ) -> None:
@@ -253,6 +271,9 @@ async def test_what_was_told_can_be_put_right(open_window: OpenWindow, room: Roo
     await expect(goal).to_have_value("Leave at four")
     await page.get_by_role("link", name="Read it here").click()
     await expect(page.get_by_text("Leave at four")).to_be_visible()
+    await expect(page.locator("dt", has_text="My goal")).to_be_visible()
+    labels = await page.locator("dt").all_inner_texts()
+    assert [label for label in labels if "_" in label] == []
 
 
 async def test_everything_can_be_withdrawn_taken_along_and_erased(
@@ -296,34 +317,32 @@ async def test_words_said_offline_arrive_once_and_in_order(
     await expect(page.locator(".turn--own .said__text")).to_have_text(["Okay.", "Right, thanks."])
 
 
-async def test_joining_talking_and_answering_need_no_mouse(
-    open_window: OpenWindow, room: Room, size: Size
+async def test_what_retention_has_removed_is_gone_from_the_page_and_the_rest_goes_on(
+    open_window: OpenWindow, room: Room, superuser: psycopg.Connection
 ) -> None:
-    page = await open_window(size)
-    await page.goto("/")
-    await focus_by_tab(page, "Join code")
-    await page.keyboard.type(room.code)
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#join")).to_be_visible()
-    await focus_by_tab(page, "Your name here")
-    await page.keyboard.type("Ada")
-    await focus_by_tab(page, "Allow all but the sensitive")
-    await page.keyboard.press("Enter")
-    await expect(page.locator(f"#purposes input[name={COACHING}]:checked")).to_have_count(5)
-    await focus_by_tab(page, "Join with my choices")
-    await page.keyboard.press("Enter")
+    page = await open_window()
+    wire = Wiretap(page)
+    await join(page, room, "Ada")
+    await say(page, "Okay.")
+    await wire.until("no_nudge")
+    await say(page, "Right, thanks.")
+    last = await wire.until("no_nudge", 2)
+    superuser.execute(
+        "UPDATE coach_event e SET at = at - interval '90 days' FROM coach_stream s"
+        " WHERE s.id = e.stream_id AND s.session_id = %s AND e.seq <= %s",
+        [room.session, last["seq"] - 3],
+    )
+    call_command("consent", "purge")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    own = page.locator(".turn--own .said__text")
+    await page.reload()
     await live(page)
-    await focus_by_tab(page, "What you want to say")
-    await page.keyboard.type(STUCK)
-    await page.keyboard.press("Enter")
-    nudge = await nudged(page)
-    await focus_by_tab(page, "Why this?", back=True)
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_role("dialog")).to_be_visible()
-    await page.keyboard.press("Escape")
-    await focus_by_tab(page, "Use it")
-    await page.keyboard.press("Space")
-    await expect(nudge.get_by_text("Used", exact=True)).to_be_visible()
+    await expect(own).to_have_text(["Right, thanks."])
+    await say(page, STUCK)
+    await nudged(page)
+    await expect(own).to_have_text(["Right, thanks.", STUCK])
+    assert len([url for url in asked if "/events/" in url]) == 1
 
 
 async def test_hostile_words_are_shown_as_words_and_fetch_nothing(

@@ -161,14 +161,6 @@ async def test_the_commands_export_verify_and_erase(room, scratch, capsys):
     assert "tests" in by
 
 
-@pytest.fixture
-def superuser(database):
-    here = embedded.cluster(settings.DATA_DIR)
-    url = here.url("postgres", settings.ENV.database_name)
-    with psycopg.connect(url, autocommit=True) as all_powerful:
-        yield all_powerful
-
-
 def age(superuser, session: str, days: int) -> None:
     """Make all of a session's rows older."""
     for table, column in (("utterance", "accepted_at"), ("nudge", "created_at"), ("alert", "at")):

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from coach.live import server
 from coach.live.client import EventClient, LiveClient, RestError
-from coach.live.stream import Place
+from coach.live.log import Place
 from coach.models import Member
 from tests.people import EVERYTHING
 
@@ -115,12 +115,12 @@ async def test_a_stream_ends_within_two_seconds_of_its_right(eve):
     assert refused.value.status in (401, 404)
 
 
-async def test_an_idle_stream_is_kept_open_by_comments(eve):
+async def test_an_idle_stream_beats_so_that_a_page_can_hear_it(eve):
     path = f"/api/v1/sessions/{eve.ticket.session}/stream/"
     async with eve.http.stream("GET", path, timeout=20.0) as answer:
         lines = answer.aiter_lines()
         async with asyncio.timeout(18):
-            while not (line := await anext(lines)).startswith(": beat"):
+            while (line := await anext(lines)) != 'data: {"type": "pong"}':
                 assert "closed" not in line
 
 

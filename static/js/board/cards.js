@@ -1,7 +1,7 @@
 // Sending a card by hand: from a quick search of the playbook, or one's own words.
 
 import { get, query } from "../api.js";
-import { announce, element, say, stamp } from "../dom.js";
+import { announce, element, keepFocus, say, stamp } from "../dom.js";
 
 const PAUSE_MS = 250;
 const LIMIT = 4;
@@ -54,7 +54,8 @@ export class Cards {
       : { results: [] };
     // A slower answer to an older question must not replace a newer one.
     if (asked !== this.#asked) return;
-    $("found").replaceChildren(...results.map((found) => this.#found(found)));
+    const cards = results.map((found) => this.#found(found));
+    keepFocus(() => $("found").replaceChildren(...cards), () => $("search"));
     $("found-none").textContent = say("found.none");
     $("found-none").hidden = !words || results.length > 0;
   }

@@ -1,7 +1,7 @@
 // The lane that cannot be missed: it stays on top until somebody says that they are with the person.
 
 import { ApiError, post } from "../api.js";
-import { announce, known, say, stamp } from "../dom.js";
+import { announce, keepFocus, known, readable, say, stamp } from "../dom.js";
 
 const URGENT = ["self_harm", "violence"];
 
@@ -50,32 +50,42 @@ export class Lane {
 
   #quote({ slots, utterance }) {
     const words = utterance && this.#timeline.words(utterance);
-    slots.text.textContent = words ? `“${words}”` : "";
+    slots.text.replaceChildren(...readable(words ? `“${words}”` : ""));
   }
 
   /** Somebody is with the person, here or at another console. */
   settled({ alert, acknowledged_by: by }, past) {
     const entry = this.#open.get(alert);
     if (!entry) return;
-    entry.root.remove();
-    this.#open.delete(alert);
-    this.#show();
+    keepFocus(() => {
+      entry.root.remove();
+      this.#open.delete(alert);
+      this.#show();
+    }, () => this.#next());
     if (!past && by) announce(say("alert.taken", { by, alert: entry.slots.what.textContent }));
   }
 
   /** It stays on top until the server has written down who sees to it. */
   async #settle(alert) {
     const { slots } = this.#open.get(alert);
+    if (slots.seen.ariaDisabled) return;
     slots.fault.hidden = true;
-    slots.seen.disabled = true;
+    // Not `disabled`, which would take the focus away.
+    slots.seen.ariaDisabled = "true";
     try {
       this.settled(await post(`/alerts/${alert}/acknowledge/`));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       slots.fault.textContent = error.message;
       slots.fault.hidden = false;
-      slots.seen.disabled = false;
+      slots.seen.ariaDisabled = null;
     }
+  }
+
+  /** Where to go on: the alert that is open next, or the talk. */
+  #next() {
+    const [next] = this.#open.values();
+    return next?.slots.seen ?? document.getElementById("scroll");
   }
 
   #show() {

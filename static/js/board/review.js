@@ -1,6 +1,6 @@
 // Nudges that wait for the facilitator: release, change and release, or hold back.
 
-import { announce, say, stamp } from "../dom.js";
+import { announce, keepFocus, readable, say, stamp } from "../dom.js";
 
 let fields = 0;
 
@@ -48,14 +48,22 @@ export class Review {
     for (const { slots, utterance: about } of this.#held.values()) {
       if (about !== utterance) continue;
       const words = this.#timeline.words(utterance);
-      slots.said.textContent = words ? `“${words}”` : "";
+      slots.said.replaceChildren(...readable(words ? `“${words}”` : ""));
     }
   }
 
   settled({ nudge }) {
-    this.#held.get(nudge)?.root.remove();
-    this.#held.delete(nudge);
-    this.#show();
+    keepFocus(() => {
+      this.#held.get(nudge)?.root.remove();
+      this.#held.delete(nudge);
+      this.#show();
+    }, () => this.#next());
+  }
+
+  /** Where to go on: the nudge that waits next, or the talk. */
+  #next() {
+    const [next] = this.#held.values();
+    return next?.slots.release ?? document.getElementById("scroll");
   }
 
   releaseFirst() {

@@ -1,9 +1,11 @@
 // What was said and what came of it. A turn's words and its outcome come in either order.
 
-import { icon, known, ms, name, say, setTime, share, stamp } from "../dom.js";
+import { icon, known, ms, name, readable, say, setTime, share, stamp } from "../dom.js";
 import { showTrace } from "./trace.js";
 
-const ICONS = { model: "spark", cache: "spark", facilitator: "person", playbook: "book" };
+const ICONS = {
+  model: "spark", cache: "spark", facilitator: "person", playbook: "book", outside: "arrow",
+};
 const HARSH = 0.5;
 const KEPT = 400;
 
@@ -36,7 +38,7 @@ export class Timeline {
     const { who, text: words, signals: chips } = turn.slots;
     who.textContent = this.#members.name(speaker.member);
     turn.words = text ?? turn.words;
-    words.textContent = turn.words ?? say("withheld");
+    words.replaceChildren(...readable(turn.words ?? say("withheld")));
     words.classList.toggle("is-withheld", turn.words === undefined);
     chips.replaceChildren(...signs(signals));
     this.#follow();
@@ -61,7 +63,7 @@ export class Timeline {
     const nudge = before ?? { ...stamp("nudged"), state: "" };
     this.#nudges.set(frame.nudge, nudge);
     const { slots } = nudge;
-    slots.text.textContent = frame.text;
+    slots.text.replaceChildren(...readable(frame.text));
     slots.icon.replaceChildren(icon(ICONS[frame.source] ?? "book"));
     slots.badge.textContent = badge(frame);
     const title = frame.citations?.[0]?.title;
