@@ -1,10 +1,12 @@
 """What a bench found: tables, plots, and the words that go with them, as Markdown."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Row = Mapping[str, Any]
+# Tells the operator how far it is.
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,16 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from coach.bench import vitals
 from coach.bench.crowd import EACH_S, Ring, Room, Said, Talk, words
+from coach.bench.report import Say
 from coach.demo.rehearsal import quantiles
 from coach.live.client import Rest
 from coach.live.server import Server
-
-Say = Callable[[str], None]
 
 IN_TIME_MS = 800.0
 # A rate is kept when so many are answered in time.
@@ -36,7 +35,9 @@ class Step:
     refused: int
     failed: int
     taken_ms: Sequence[float]
+    nudged: int
     cores: float
+    database_cores: float
 
     @property
     def share(self) -> float:
@@ -50,6 +51,10 @@ class Step:
     def kept(self) -> bool:
         return self.share >= KEPT_SHARE
 
+    def quantile(self, name: str) -> float:
+        """In ms; 0 where nothing was answered."""
+        return quantiles(self.taken_ms).get(name, 0.0)
+
     def row(self, what: str) -> dict[str, object]:
         return {
             "what": what,
@@ -60,7 +65,9 @@ class Step:
             "refused": self.refused,
             "failed": self.failed,
             **{f"{name} ms": ms for name, ms in quantiles(self.taken_ms).items()},
+            "nudges": self.nudged,
             "workers' cores": round(self.cores, 2),
+            "PostgreSQL's cores": round(self.database_cores, 2),
         }
 
 
@@ -100,13 +107,16 @@ class Crowd:
         await self.grow(math.ceil(per_s * EACH_S))
         heard: list[Said] = []
         talk = Talk(self._ring, self._texts, heard.append)
-        pids = [server.process.pid for server in self._seating.servers]
-        used = sum(map(vitals.cpu_s, pids))
+        used, database = self._used(), vitals.database_cpu_s()
         await talk.at(per_s, seconds)
-        cores = (sum(map(vitals.cpu_s, pids)) - used) / seconds
+        cores = (self._used() - used) / seconds
+        database_cores = (vitals.database_cpu_s() - database) / seconds
         if heard:
             await asyncio.wait({said.turn.done for said in heard}, timeout=SETTLE_S)
-        return _step(per_s, seconds, heard, talk.unsent, cores)
+        return _step(per_s, seconds, heard, talk.unsent, cores, database_cores)
+
+    def _used(self) -> float:
+        return sum(vitals.cpu_s(server.process.pid) for server in self._seating.servers)
 
     async def _open_room(self, number: int) -> None:
         seating = self._seating
@@ -130,8 +140,9 @@ class Crowd:
 
 
 def _step(
-    per_s: float, seconds: float, heard: Sequence[Said], unsent: Counter[str], cores: float
-) -> Step:
+    per_s: float, seconds: float, heard: Sequence[Said], unsent: Counter[str], cores: float,
+    database_cores: float,
+) -> Step:  # fmt: skip
     taken = [ms for said in heard if (ms := said.taken_ms) is not None]
     ended = [said for said in heard if said.turn.terminals]
     failed = sum(said.turn.terminals[0]["type"] == "error" for said in ended)
@@ -148,7 +159,9 @@ def _step(
         refused=len(heard) - len(ended),
         failed=failed + unsent.total(),
         taken_ms=taken,
+        nudged=sum(said.turn.terminals[0]["type"] == "nudge.done" for said in ended),
         cores=cores,
+        database_cores=database_cores,
     )
 
 

@@ -13,14 +13,12 @@ import httpx2
 
 from coach.bench import vitals
 from coach.bench.crowd import BROKEN, EACH_S, Ring, Room, Said, Talk, words
-from coach.bench.report import Report, Table
+from coach.bench.report import Report, Say, Table
 from coach.bench.vitals import Vitals
 from coach.demo.rehearsal import quantiles
 from coach.live.client import LiveClient, Rest, is_passing, rest
 from coach.live.server import Server
 from coach.ops.plots import Chart, Series
-
-Say = Callable[[str], None]
 
 LOOK_S, TELL_S = 10.0, 60.0
 # Of the whole time: in an hour the first ten minutes, in which caches and pools fill.
@@ -210,7 +208,10 @@ def report(soaked: Soak, complaints: vitals.Complaints, *, rate: float, minutes:
     line = vitals.slope(((look.at_s - began) / 60, look.resident_mib) for look in warm)
     unanswered = tally.done["utterances"] - tally.ends.total()
     rows: list[dict[str, object]] = [
-        {"what": "minutes, of which warm-up", "value": f"{minutes:g}, {minutes * WARM_UP_SHARE:g}"},
+        {
+            "what": "minutes, of which warm-up",
+            "value": f"{minutes:g}, {minutes * WARM_UP_SHARE:.2g}",
+        },
         {"what": "utterances a second", "value": round(rate, 1)},
         *({"what": what, "value": n} for what, n in tally.done.items()),
         {"what": "how they ended", "value": _counted(tally.ends)},

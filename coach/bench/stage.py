@@ -1,12 +1,13 @@
 """A database of a bench's own, gone afterwards, and servers that use it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,9 +16,10 @@ from psycopg import sql
 
 from coach import embedded
 from coach.live import server
-from coach.live.server import Server
+from coach.live.server import Server, ServerError
 
 PREFIX = "bench"
+Servers = AbstractContextManager[Sequence[Server]]
 # Lines of the log are counted, so they must be whole.
 COUNTED = {"LOG_JSON": "1", "LOG_LEVEL": "WARNING"}
 
@@ -67,3 +69,35 @@ def own_server(name: str = "bench", **environment: str) -> Iterator[Server]:
     given = {**server.UNHURRIED, **COUNTED, **environment}
     with server.running(log=log, environment=given) as running:
         yield running
+
+
+@contextmanager
+def own_servers(count: int) -> Iterator[Sequence[Server]]:
+    """So many workers on this process's database; several of them ring each other by Redis.
+
+    Raises ServerError where there is no `redis-server` for them.
+    """
+    with ExitStack() as stack:
+        url = stack.enter_context(_redis()) if count > 1 else ""
+        yield [
+            stack.enter_context(own_server(f"bench-{number}", REDIS_URL=url))
+            for number in range(count)
+        ]
+
+
+@contextmanager
+def _redis() -> Iterator[str]:
+    program = shutil.which("redis-server")
+    if program is None:
+        raise ServerError("several workers need a `redis-server` on this machine")
+    port = server.free_port()
+    process = subprocess.Popen(  # noqa: S603  found by its name
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(10)

@@ -6,11 +6,13 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import numpy as np
+from django.conf import settings
 from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -21,7 +23,6 @@ TICKS = os.sysconf("SC_CLK_TCK")
 LOUD = frozenset({"error", "critical"})
 # Python writes these past the logs when it has nobody to raise to.
 UNHANDLED = ("Traceback (most recent call last)", "Exception ignored in")
-# Our events that carry an exception nobody caught, and what asyncio and the server say of one.
 BACKEND = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -84,9 +85,29 @@ def resident_mib(pid: int) -> float:
 
 def cpu_s(pid: int) -> float:
     """Seconds of processor time a process has used."""
-    # The program's name is in brackets and may hold spaces.
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return sum(map(int, _stat(pid)[11:13])) / TICKS
+
+
+def database_cpu_s() -> float:
+    """The same of the embedded PostgreSQL and all its processes; 0 where it is another one."""
+    file = settings.DATA_DIR / "postgres" / "postmaster.pid"
+    if not settings.EMBEDDED_DATABASE or not file.exists():
+        return 0.0
+    postmaster = int(file.read_text(encoding="ascii").split()[0])
+    # What ended in between is counted with the process that started it.
+    ticks = sum(map(int, _stat(postmaster)[11:15]))
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            # Processes come and go while they are counted.
+            with suppress(OSError):
+                fields = _stat(int(entry.name))
+                ticks += sum(map(int, fields[11:13])) if int(fields[1]) == postmaster else 0
+    return ticks / TICKS
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on: the name before it may hold spaces."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,23 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from coach.bench import document, stage
+from coach.bench import document, gateway, kept, line, load, pipeline, stage, vault
 from coach.bench.document import Machine, NoBlock
 from coach.bench.report import Report, plain
 from coach.bench.saturation import Crowd, Seating, kept_rate, saturation
 from coach.bench.soak import soak
-from coach.demo.load import PLAYBOOK_FILE, REHEARSAL_FILE, Demo, load
+from coach.demo import load as demo
+from coach.demo.load import PLAYBOOK_FILE, REHEARSAL_FILE, Demo
 from coach.demo.rehearsal import Line
 from coach.live.client import rest
 from coach.live.server import Server, ServerError
-from coach.ops import benches, line, replay
 from coach.rooms.joining import join
 from consent.registry import PURPOSES, Purpose
 from rag.embedding import model_directory
@@ -26,8 +28,8 @@ from safety.jsonlines import read
 COACHING_FIELDS = next(seed.fields for seed in PURPOSES if seed.key is Purpose.COACHING)
 # `all` leaves out what takes an hour.
 NAMES = (
-    "pipeline", "retrieval", "sockets", "line", "overload", "drafts", "gateway", "kept",
-    "vault", "redaction", "recall",
+    "pipeline", "retrieval", "line", "load", "drafts", "gateway", "kept", "vault", "redaction",
+    "recall",
 )  # fmt: skip
 LONG = ("soak",)
 
@@ -45,6 +47,9 @@ class Command(BaseCommand):
             "--here", action="store_true",
             help="on the database that the environment names, leaving there what was made",
         )  # fmt: skip
+        loading = parser.add_argument_group("load")
+        loading.add_argument("--quick", action="store_true", help="two minutes instead of ten")
+        loading.add_argument("--large", action="store_true", help="100,000 passages, too")
         soaking = parser.add_argument_group("soak")
         soaking.add_argument("--minutes", type=float, default=60.0)
         soaking.add_argument("--load", type=float, default=0.7, help="share of the saturation")
@@ -81,7 +86,7 @@ class Command(BaseCommand):
     def demo(self) -> Demo:
         if not model_directory().exists():
             call_command("export_embedder")
-        return load(progress=self.say)
+        return demo.load(progress=self.say)
 
     def token(self) -> str:
         return self.demo().token or ""
@@ -102,27 +107,24 @@ class Command(BaseCommand):
                 )
             )  # fmt: skip
 
+    def load(self) -> Report:
+        token, options = self.token(), self.options
+        scale = load.QUICK if options["quick"] else load.FULL
+        if options["large"]:
+            scale = replace(scale, passages=(*scale.passages, load.LARGE))
+        return asyncio.run(load.load(stage.own_servers, token, scale, self.say))
+
     def pipeline(self) -> Report:
         rows = read(REHEARSAL_FILE, {"speaker": str, "text": str})
         script = [Line(row["speaker"], row["text"]) for row in rows]
         token = self.token()
         with stage.own_server() as own:
-            return plain(asyncio.run(benches.pipeline(script, own.ws, token, self.say)))
-
-    def sockets(self) -> Report:
-        token = self.token()
-        with stage.own_server() as own:
-            return plain(asyncio.run(benches.sockets(own.ws, token, self.say)))
+            return plain(asyncio.run(pipeline.pipeline(script, own.ws, token, self.say)))
 
     def line(self) -> Report:
         token = self.token()
         with stage.own_server() as own:
             return plain(asyncio.run(line.line(own.ws, token, own.process.pid, self.say)))
-
-    def overload(self) -> Report:
-        token = self.token()
-        with stage.own_server() as own:
-            return plain(asyncio.run(line.overload(own.ws, token, 1300.0, self.say)))
 
     def drafts(self) -> Report:
         token = self.token()
@@ -131,17 +133,17 @@ class Command(BaseCommand):
 
     def gateway(self) -> Report:
         self.demo()
-        return plain(asyncio.run(benches.gateway(self.say)))
+        return plain(asyncio.run(gateway.gateway(self.say)))
 
     def kept(self) -> Report:
         self.demo()
-        return plain([asyncio.run(replay.kept(split)) for split in replay.SPLITS])
+        return plain([asyncio.run(kept.kept(split)) for split in kept.SPLITS])
 
     def vault(self) -> Report:
         session = self.demo().session
         everything = {"coaching": [f.value for f in COACHING_FIELDS]}
         joined = join(session.join_code, display_name="Bench", consent=everything, goal="g")
-        return plain(asyncio.run(benches.vault(joined.member, self.say)))
+        return plain(asyncio.run(vault.vault(joined.member, self.say)))
 
     def retrieval(self) -> Report:
         from rag.benchmark import retrieval
@@ -170,8 +172,6 @@ class Command(BaseCommand):
 
 
 async def _saturation(own: Server, token: str, say: Callable[[str], None]) -> float:
-    from contextlib import AsyncExitStack
-
     async with rest(own.http, token) as api, AsyncExitStack() as stack:
         steps = await saturation(Crowd(Seating([own], [api]), stack), say)
     return kept_rate(steps)
@@ -180,7 +180,7 @@ async def _saturation(own: Server, token: str, say: Callable[[str], None]) -> fl
 def _arguments(name: str, options: dict[str, Any]) -> list[str]:
     """The same command once more, for the process that has the database."""
     given = ["bench", name, "--here"]
-    given += ["--write"] if options["write"] else []
+    given += [f"--{flag}" for flag in ("write", "quick", "large") if options[flag]]
     for option in ("minutes", "load", "rate"):
         if options[option] is not None:
             given += [f"--{option}", str(options[option])]
