@@ -169,7 +169,7 @@ def _rising_charts(steps: Sequence[Step]) -> dict[str, Chart]:
 
 
 def _growth_table(name: str, at: float, grown: Mapping[int, Step]) -> Table:
-    rows = [step.row(f"{value:,} {NAMES[name]}") for value, step in grown.items()]
+    rows = [step.row(f"{NAMES[name]}: {value:,}") for value, step in grown.items()]
     return Table(rows, f"By {name}, one worker at {at:.1f} utterances a second")
 
 
@@ -182,7 +182,7 @@ def _growth_chart(name: str, at: float, grown: Mapping[int, Step]) -> Chart:
 
 
 def _workers_table(by_workers: Mapping[int, Step]) -> Table:
-    rows = [step.row(f"{count} worker(s)") for count, step in by_workers.items()]
+    rows = [step.row(f"workers: {count}") for count, step in by_workers.items()]
     return Table(rows, "Saturation by workers, which share these cores with everything else")
 
 
