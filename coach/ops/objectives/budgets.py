@@ -150,5 +150,5 @@ def _counted(bounds: Mapping[str, int], since: datetime, until: datetime) -> lis
         for name, query in COUNTED.items():
             given = {"since": since, "until": until, "bound_ms": bounds.get(name)}
             cursor.execute(query, given)
-            found += [Count(name, *row) for row in cursor.fetchall() if row[2]]
+            found += [Count(name, *row) for row in cursor.fetchall()]
     return found
