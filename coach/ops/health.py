@@ -89,10 +89,9 @@ def metrics_alerts(request: HttpRequest) -> JsonResponse:
     families = list(exposition.families())
     beat = state_of(request).get("beat")
     firing = beat.watch.firing(families) if beat is not None else []
-    firing += low(objectives(), left)
     return JsonResponse(
         {
-            "alerts": [alert.as_json() for alert in firing],
+            "alerts": [alert.as_json() for alert in (*firing, *low(objectives(), left))],
             "budgets": [budget.as_json() for budget in left],
         }
     )
