@@ -138,10 +138,12 @@ def _remembered(
 ) -> list[Count]:
     """Counts are of the organisations acted for, so they are kept by them."""
     of = hashlib.sha256(tenancy.current().organisations.encode()).hexdigest()[:32]
-    found: list[Count] = cache.get_or_set(
-        f"budgets:{of}:{since:%Y%m%d}:{until:%Y%m%d}", count, for_s
-    )
-    return found
+    key = f"budgets:{of}:{since:%Y%m%d}:{until:%Y%m%d}"
+    known: list[Count] | None = cache.get(key)
+    if known is None:
+        known = count()
+        cache.set(key, known, for_s)
+    return known
 
 
 def _counted(bounds: Mapping[str, int], since: datetime, until: datetime) -> list[Count]:
