@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -295,6 +296,7 @@ class Utterance(Tenant):
             ),
         ]
         indexes = [
+            BrinIndex(fields=["accepted_at"], name="coach_utterance_day"),
             models.Index(fields=["member", "-accepted_at"], name="coach_utterance_recent"),
             models.Index(
                 fields=["lease_until"],
@@ -346,7 +348,10 @@ class Nudge(Tenant):
         verbose_name = _("nudge")
         verbose_name_plural = _("nudges")
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["member", "-created_at"], name="coach_nudge_recent")]
+        indexes = [
+            BrinIndex(fields=["created_at"], name="coach_nudge_day"),
+            models.Index(fields=["member", "-created_at"], name="coach_nudge_recent"),
+        ]
 
     def __str__(self) -> str:
         return f"nudge {self.id}"

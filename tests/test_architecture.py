@@ -59,7 +59,7 @@ def test_a_model_is_called_from_the_gateway_alone():
     callers = {p.relative_to(ROOT).as_posix() for p in MODULES if "openai" in imported(p)}
     # The bench calls an upstream of its own, to know what the gateway adds.
     inside = {"coach/gateway/attempt.py", "coach/gateway/clients.py"}
-    assert callers == {*inside, "coach/ops/benches.py"}
+    assert callers == {*inside, "coach/bench/gateway.py"}
 
 
 def test_nothing_names_a_machine_or_a_package_index():

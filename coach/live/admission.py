@@ -168,6 +168,7 @@ class Admission:
                 if now - self._shrunk > CALM_S:
                     self.limit = min(float(self._most), self.limit * GROW)
                 self.look(resident_bytes() / self._memory_bytes)
+                metrics.LOAD.labels("tasks").set(len(asyncio.all_tasks()))
 
     def was_late(self, *lags_ms: float) -> None:
         self._lags_ms.extend(lags_ms)

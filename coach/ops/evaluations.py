@@ -13,12 +13,13 @@ from typing import Any
 
 from django.conf import settings
 
+from coach.ops.plots import spark
+
 RELEASED = settings.BASE_DIR / "docs" / "evaluation.json"
 HISTORY = settings.DATA_DIR / "evaluations.jsonl"
 # Smaller differences than this are nobody's doing.
 NOTICED = 0.005
 RUNS_SHOWN = 20
-WIDTH, HEIGHT = 160, 36
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
@@ -147,32 +148,5 @@ def _row(each: Figure) -> str:
         f'<tr><td>{escape(each.name)}<td{state}>{each.value:g}<td class="number">'
         f'{"" if each.least is None else f"{each.least:g}"}<td class="number">'
         f'{"" if each.released is None else f"{each.released:g}"}<td class="number">{change}'
-        f"<td>{_line(each)}</tr>"
-    )
-
-
-def _line(each: Figure) -> str:
-    """The runs before and this one as a line, with the threshold across it."""
-    values = [*each.before, each.value]
-    known = [*values, *([each.least] if each.least is not None else [])]
-    low, high = min(known), max(known)
-    span = (high - low) or 1.0
-
-    def y(value: float) -> float:
-        return round(HEIGHT - 4 - (HEIGHT - 8) * (value - low) / span, 1)
-
-    step = WIDTH / max(1, len(values) - 1)
-    points = " ".join(f"{round(n * step, 1)},{y(value)}" for n, value in enumerate(values))
-    bound = (
-        f'<line x1="0" x2="{WIDTH}" y1="{y(each.least)}" y2="{y(each.least)}" stroke="#a00000" '
-        'stroke-dasharray="3"/>'
-        if each.least is not None
-        else ""
-    )
-    return (
-        f'<svg role="img" aria-label="{len(values)} runs, from {values[0]:g} to {values[-1]:g}" '
-        f'width="{WIDTH}" height="{HEIGHT}">{bound}'
-        f'<polyline points="{points}" fill="none" stroke="#0e6153" stroke-width="1.5"/>'
-        f'<circle cx="{round((len(values) - 1) * step, 1)}" cy="{y(values[-1])}" r="2.5" '
-        'fill="#0e6153"/></svg>'
+        f"<td>{spark([*each.before, each.value], bound=each.least)}</tr>"
     )

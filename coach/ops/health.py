@@ -14,6 +14,8 @@ from coach import tenancy
 from coach.ops import exposition, levels
 from coach.ops.board import standings
 from coach.ops.http import for_scrapers
+from coach.ops.objectives.budgets import budgets, low
+from coach.ops.objectives.reading import objectives
 from consent import audit
 from consent.audit import PLATFORM
 
@@ -77,13 +79,22 @@ def metrics_summary(_request: HttpRequest) -> JsonResponse:
 
 @for_scrapers
 def metrics_alerts(request: HttpRequest) -> JsonResponse:
-    """Which objectives are missed, as this worker sees it; levels are read anew."""
+    """Which objectives are missed, as this worker sees it, and what is left of 30 days' budgets.
+
+    Levels are read anew, budgets at most once a minute.
+    """
     with tenancy.acting(tenancy.everywhere("alerts")):
         levels.refresh()
+        left = budgets(objectives())
     families = list(exposition.families())
     beat = state_of(request).get("beat")
     firing = beat.watch.firing(families) if beat is not None else []
-    return JsonResponse({"alerts": [alert.as_json() for alert in firing]})
+    return JsonResponse(
+        {
+            "alerts": [alert.as_json() for alert in (*firing, *low(objectives(), left))],
+            "budgets": [budget.as_json() for budget in left],
+        }
+    )
 
 
 def state_of(request: HttpRequest) -> dict[str, Any]:

@@ -14,10 +14,7 @@ from safety.guardrails import WORKING_POINT
 # A phone shows about so much without scrolling (docs/playbook-style.md).
 MOST_CHARACTERS = 240
 TURN_LIMIT_S = 6.0
-# Somebody new every so many utterances. They are of no one conversation, so turns before are none
-# of anybody's business here.
-EACH = 8
-ALLOWED = {"coaching": ["utterance"]}
+ALLOWED = {"coaching": ["utterance", "recent_turns"]}
 _SENTENCE = re.compile(r"[^.!?…]+[.!?…]*")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 
@@ -31,16 +28,20 @@ class Answered:
 
 
 async def ask_all(rows: Sequence[Mapping[str, Any]], url: str, token: str) -> list[Answered]:
-    """Say every row's words in a room of its own and take what comes back."""
+    """Say every row's words, after the turns before them, and take what comes back.
+
+    Each by somebody new: nobody is given a passage again within six nudges, and neighbours in the
+    set are about the same thing.
+    """
     found = []
     async with rest(url, token) as api:
         session = await api.call("POST", "sessions/", {"title": "Evaluation", "cooldown_s": 0})
-        for at in range(0, len(rows), EACH):
-            ticket = await api.join(session["join_code"], f"Person {at}", ALLOWED)
+        for number, row in enumerate(rows):
+            ticket = await api.join(session["join_code"], f"Person {number}", ALLOWED)
             async with LiveClient(url, ticket) as person:
-                for row in rows[at : at + EACH]:
-                    turn = await person.ask(row["text"], timeout_s=TURN_LIMIT_S)
-                    found.append(Answered(row["relevant"], turn.terminals[0]))
+                for text in (*row.get("before", ()), row["text"]):
+                    turn = await person.ask(text, timeout_s=TURN_LIMIT_S)
+            found.append(Answered(row["relevant"], turn.terminals[0]))
         await api.call("POST", f"sessions/{session['id']}/end/")
     return found
 

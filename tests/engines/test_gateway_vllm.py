@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from coach.bench.kept import REPLAY_FILE
 from coach.gateway.errors import GatewayError, ModelBroken
 from coach.gateway.gateway import Gateway
 from coach.gateway.plan import Plan
@@ -22,7 +23,6 @@ from coach.gateway.tokens import counter
 from coach.live import server
 from coach.live.deadline import Deadline
 from coach.nudges.prompt import build_prompt, cache_salt
-from coach.ops.replay import REPLAY_FILE
 from rag.retrieval import Explanation, Passage
 from safety.jsonlines import read
 from tests.engines import processes

@@ -1,10 +1,10 @@
-"""What `bench` measures: each returns a table of rows, with n, from real parts only."""
+"""What the gateway adds to the bare client, beside an upstream that answers at once."""
 
 import asyncio
 import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
@@ -13,8 +13,9 @@ from django.conf import settings
 from openai import AsyncOpenAI
 
 from coach import tenancy
-from coach.database import Database, DatabaseError
-from coach.demo.rehearsal import Line, quantiles, rehearse
+from coach.bench.report import Row, Say
+from coach.database import Database
+from coach.demo.rehearsal import quantiles
 from coach.gateway.gateway import Gateway
 from coach.gateway.growing import NUDGE
 from coach.gateway.ledger import PostgresLedger
@@ -22,103 +23,13 @@ from coach.gateway.models import ModelCall
 from coach.gateway.plan import Plan
 from coach.gateway.prompt import Ask, Prompt
 from coach.gateway.routes import Route
-from coach.live.client import LiveClient, rest
 from coach.live.deadline import Deadline
-from coach.models import Member
-from consent import choices
-from consent.registry import Purpose
-from consent.vault import Vault
-
-Row = dict[str, Any]
-Say = Callable[[str], None]
 
 CALLS, AT_ONCE, WARM_UP = 1000, 10, 5
 BENCH = Ask(settings.DEFAULT_ORGANISATION_ID, uuid.uuid4())
-DISCLOSURES, DISCLOSED_BEFORE = 1_000, 50
-IDLE, TALKERS, RATE_PER_S, SECONDS = 200, 20, 20.0, 15
 
 
-async def pipeline(script: list[Line], url: str, token: str, say: Say) -> list[Row]:
-    """Frame to terminal and each stage, over real sockets, one session."""
-    async with rest(url, token) as api:
-        await rehearse(script[:10], api, url)
-        say(f"{len(script)} turns")
-        summary = (await rehearse(script, api, url)).summary()
-    rows = [
-        {"what": "frame to terminal", "n": summary["turns"], **summary["frame_to_terminal_ms"]},
-        {"what": "on the server", "n": summary["turns"], **summary["server_total_ms"]},
-    ]
-    rows += [{"what": f"stage {k}", **v} for k, v in summary["stages_ms"].items()]
-    return rows
-
-
-async def sockets(url: str, token: str, say: Say) -> list[Row]:
-    """Idle sockets beside members who talk at a fixed rate, whatever the answers do."""
-    async with rest(url, token) as api:
-        session = await api.call("POST", "sessions/", {"title": "Bench", "cooldown_s": 0})
-        code = session["join_code"]
-        consent = await api.every_choice(code)
-        tickets = [await api.join(code, f"Member {n}", consent) for n in range(TALKERS)]
-        say(f"{IDLE} idle, {TALKERS} talking, {RATE_PER_S:.0f} utterances/s for {SECONDS} s")
-        idle = [LiveClient(url, tickets[n % TALKERS]) for n in range(IDLE)]
-        talking = [LiveClient(url, ticket) for ticket in tickets]
-        try:
-            for client in idle + talking:
-                await client.open()
-            turns = []
-            began = time.perf_counter()
-            for n in range(int(RATE_PER_S * SECONDS)):
-                # Open loop: the next one is due when it is due.
-                await asyncio.sleep(max(0.0, began + n / RATE_PER_S - time.perf_counter()))
-                turns.append(await talking[n % TALKERS].say("I keep putting off the report"))
-            await asyncio.wait({t.done for t in turns}, timeout=10)
-        finally:
-            for client in idle + talking:
-                await client.close()
-    totals = [t.total_ms for t in turns if t.total_ms is not None]
-    return [
-        {
-            "what": f"{RATE_PER_S:.0f}/s beside {IDLE} idle sockets, frame to terminal",
-            "n": len(turns),
-            "answered": len(totals),
-            **quantiles(totals),
-        }
-    ]
-
-
-async def vault(member: Member, say: Say) -> list[Row]:
-    """One disclosure at a time: rights read, release logged and chained, in one round trip."""
-    database = Database("vault")
-    await database.open()
-    door = Vault(database, choices.key_ring(), unavailable=(DatabaseError,))
-    taken: list[float] = []
-    empty: list[float] = []
-    try:
-        with tenancy.acting(tenancy.of([member.organisation_id], actor="bench")):
-            for _ in range(DISCLOSED_BEFORE + DISCLOSURES):
-                began = time.perf_counter()
-                await database.fetch("SELECT 1", timeout_s=5.0)
-                empty.append((time.perf_counter() - began) * 1000)
-                began = time.perf_counter()
-                await door.disclose(
-                    member.id,
-                    {"utterance": "I am stuck", "recent_turns": "And before that, too"},
-                    purpose=Purpose.COACHING,
-                    recipient="bench",
-                    stored=("display_name", "role", "goal", "profile_note"),
-                    timeout_s=5.0,
-                )
-                taken.append((time.perf_counter() - began) * 1000)
-    finally:
-        await database.close()
-    say(f"{DISCLOSURES} disclosures")
-    return [
-        {"what": what, "n": DISCLOSURES, **quantiles(times[DISCLOSED_BEFORE:])}
-        for what, times in (("SELECT 1, for comparison", empty), ("disclose", taken))
-    ]
-
-
-async def gateway(say: Say) -> list[Row]:
+async def gateway(say: Say) -> Sequence[Row]:
     """What the gateway adds to the bare client, interleaved, upstream without any latency.
 
     Once by itself and once with its ledger, whose statement goes to PostgreSQL before each call.
@@ -211,7 +122,9 @@ async def _ours(gateway: Gateway) -> Times:
 def _upstream(body: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:
     """A model server that answers at once, eight characters a chunk, and keeps connections."""
     pieces = [body[at : at + 8] for at in range(0, len(body), 8)]
-    deltas: list[Row] = [{"delta": {"content": piece}, "finish_reason": None} for piece in pieces]
+    deltas: list[dict[str, Any]] = [
+        {"delta": {"content": piece}, "finish_reason": None} for piece in pieces
+    ]
     deltas.append({"delta": {}, "finish_reason": "stop"})
     events = "".join(
         "data: "

@@ -1,21 +1,19 @@
-"""What `bench line`, `bench overload` and `bench drafts` measure of the live line."""
+"""What `bench line` and `bench drafts` measure of the live line."""
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
+from coach.bench.report import Row, Say
+from coach.bench.vitals import resident_mib
 from coach.demo.rehearsal import quantiles
-from coach.live.client import LiveClient, Rest, Ticket, Turn, is_passing, rest
-from coach.ops.benches import Row, Say
+from coach.live.client import LiveClient, Rest, Ticket, Turn, rest
 
 IDLE, TALKERS, RATE_PER_S, SECONDS = 500, 100, 10.0, 30
 TEXT = "I keep putting off the report for the steering group"
-CROWD, AT_ONCE, CLOSED_S, OPEN_S, TIMES = 60, 12, 15, 20, 3
 DRAFTED = 100
 WORDS = (
     "the report", "my team", "the plan", "a meeting", "the board", "my manager", "a deadline",
@@ -23,7 +21,7 @@ WORDS = (
 )  # fmt: skip
 
 
-async def line(url: str, token: str, pid: int, say: Say) -> list[Row]:
+async def line(url: str, token: str, pid: int, say: Say) -> Sequence[Row]:
     """Memory of an idle line, and how long words take to their speaker and to the board."""
     async with rest(url, token) as api:
         session, tickets = await _people(api, TALKERS)
@@ -31,10 +29,10 @@ async def line(url: str, token: str, pid: int, say: Say) -> list[Row]:
         talking = [LiveClient(url, ticket) for ticket in tickets]
         idle = [LiveClient(url, tickets[n % TALKERS]) for n in range(IDLE)]
         async with _opened(talking), _opened([board], as_role="facilitator"):
-            before = _resident(pid)
+            before = resident_mib(pid)
             async with _opened(idle):
                 await asyncio.sleep(2)
-                each = (_resident(pid) - before) / IDLE / 1024
+                each = (resident_mib(pid) - before) / IDLE * 1024
                 say(f"{each:.0f} KiB a line; {RATE_PER_S:.0f} utterances/s for {SECONDS} s")
                 turns = await _open_loop(talking, RATE_PER_S, SECONDS)
                 await asyncio.wait({turn.done for turn in turns}, timeout=10)
@@ -57,31 +55,7 @@ async def line(url: str, token: str, pid: int, say: Say) -> list[Row]:
     ]  # fmt: skip
 
 
-async def overload(url: str, token: str, deadline_ms: float, say: Say) -> list[Row]:
-    """The most a worker does, and what it does when three times as much is asked of it."""
-    async with rest(url, token) as api:
-        _, tickets = await _people(api, CROWD)
-        people = [LiveClient(url, ticket) for ticket in tickets]
-        for person in people:
-            person.patient = False
-        async with _opened(people):
-            peak = await _closed_loop(people[:AT_ONCE])
-            say(f"peak {peak:.1f}/s; now {TIMES} times as much for {OPEN_S} s")
-            turns = await _open_loop(people, TIMES * peak, OPEN_S)
-            await asyncio.sleep(2 * deadline_ms / 1000)
-            refused = sum(is_passing(f) for person in people for f in person.passing)
-    done = [turn.total_ms for turn in turns if turn.total_ms is not None]
-    in_time = sum(total <= deadline_ms for total in done)
-    goodput = in_time / OPEN_S
-    return [
-        {"what": "peak, closed loop, per s", "n": round(peak * CLOSED_S), "per_s": round(peak, 1)},
-        {"what": f"{TIMES} times the peak asked for", "n": len(turns), "per_s": round(goodput, 1),
-         "share_of_peak": round(goodput / peak, 3), "refused": refused,
-         "silent": len(turns) - len(done) - refused, **quantiles(done)},
-    ]  # fmt: skip
-
-
-async def drafts(url: str, token: str, say: Say) -> list[Row]:
+async def drafts(url: str, token: str, say: Say) -> Sequence[Row]:
     """Words said cold, and words that a draft had told of; in turns, the same kind of words."""
     rng = random.Random(7)
     async with rest(url, token) as api:
@@ -129,22 +103,3 @@ async def _open_loop(clients: Sequence[LiveClient], per_s: float, seconds: int) 
         await asyncio.sleep(max(0.0, began + n / per_s - time.perf_counter()))
         turns.append(await clients[n % len(clients)].say(f"{TEXT}, {n}"))
     return turns
-
-
-async def _closed_loop(clients: Sequence[LiveClient]) -> float:
-    """Answers per second to people who speak again as soon as they are answered."""
-    until, answered = time.perf_counter() + CLOSED_S, 0
-
-    async def talk(client: LiveClient) -> None:
-        nonlocal answered
-        while time.perf_counter() < until:
-            await client.ask(f"{TEXT}, {answered}", timeout_s=30)
-            answered += 1
-
-    await asyncio.gather(*(talk(client) for client in clients))
-    return answered / CLOSED_S
-
-
-def _resident(pid: int) -> int:
-    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")

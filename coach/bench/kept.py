@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from coach.database import Database, DatabaseError
-from coach.demo.load import PLAYBOOK
+from coach.demo.load import HERE, PLAYBOOK
 from coach.gateway.kept import KeptDrafts, Terms
 from coach.gateway.models import KeptDraft
 from rag.embedding import Encoder, model_directory
@@ -15,7 +15,7 @@ from rag.models import Playbook
 from rag.retrieval import Filters, Retrieval
 from safety.jsonlines import read
 
-REPLAY_FILE = Path(__file__).parents[1] / "demo" / "replay.jsonl"
+REPLAY_FILE = HERE / "replay.jsonl"
 SPLITS = ("dev", "test")
 FIND_S = 2.0
 
