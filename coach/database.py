@@ -9,6 +9,7 @@ import psycopg
 import structlog
 from django.conf import settings
 from psycopg import AsyncConnection
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
@@ -18,6 +19,7 @@ from coach.ops import tracing
 log = structlog.get_logger(__name__)
 
 CHECKOUT_S = 0.25
+NO_CONNECTION = (PoolTimeout, TooManyRequests, PoolClosed)
 Params = Mapping[str, Any] | Sequence[Any]
 
 
@@ -30,7 +32,7 @@ class DatabaseLate(DatabaseError):
 
 
 class DatabaseDown(DatabaseError):
-    """No connection could be had, also not after healing the pool."""
+    """No connection could be had, or the second one broke as well."""
 
 
 class DatabaseRefused(DatabaseError):
@@ -106,19 +108,19 @@ class Database:
     async def _fetch(self, query: str, params: Params) -> list[tuple[Any, ...]]:
         try:
             return await self._run(query, params)
+        # The pool's own errors are OperationalErrors too, and say nothing of a connection.
+        except NO_CONNECTION as none:
+            raise DatabaseDown(f"{self.alias}: no connection") from none
         except psycopg.OperationalError as broken:
             if isinstance(broken, psycopg.errors.QueryCanceled):
                 raise DatabaseLate(f"{self.alias}: cancelled") from broken
-            log.warning("database.healing", alias=self.alias, error=type(broken).__name__)
+            log.warning("database.broken", alias=self.alias, error=type(broken).__name__)
         except psycopg.Error as refused:
             log.error("database.refused", alias=self.alias, error=type(refused).__name__)
             raise DatabaseRefused(f"{self.alias}: {type(refused).__name__}") from refused
-        except (PoolTimeout, TooManyRequests, PoolClosed) as none:
-            raise DatabaseDown(f"{self.alias}: no connection") from none
         try:
-            await self._opened.check()
             return await self._run(query, params)
-        except (psycopg.OperationalError, PoolTimeout, TooManyRequests, PoolClosed) as down:
+        except psycopg.OperationalError as down:
             raise DatabaseDown(f"{self.alias}: no connection") from down
 
     async def _run(self, query: str, params: Params) -> list[tuple[Any, ...]]:
@@ -134,20 +136,38 @@ class Database:
     async def _borrowed(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
         """A connection that comes back to the pool, also when its borrower is cancelled.
 
-        The pool itself loses one that it hands to somebody who is cancelled at that moment, and
-        one that is cancelled on its way back; a busy minute leaves none.
+        One that was given up half-way is closed: what its server still has to say would be taken
+        for the next borrower's answer.
         """
-        pool = self._opened
-        lending = asyncio.ensure_future(pool.getconn())
-        try:
-            connection = await asyncio.shield(lending)
-        except asyncio.CancelledError:
-            lending.add_done_callback(self._return)
-            raise
+        connection = await self._lent()
         try:
             yield connection
         finally:
+            if not _at_rest(connection):
+                connection.pgconn.finish()
             await asyncio.shield(self._returning(connection))
+
+    async def _lent(self) -> AsyncConnection[TupleRow]:
+        """A connection that its server has not closed meanwhile, as far as the socket tells.
+
+        The pool's own `check` asks every server in turn, and cancelled it loses those it holds.
+        """
+        for _ in range(settings.DATABASE_POOL):
+            connection = await self._taken()
+            if _is_open(connection):
+                return connection
+            # The pool closes it and opens another one.
+            await asyncio.shield(self._returning(connection))
+        return await self._taken()
+
+    async def _taken(self) -> AsyncConnection[TupleRow]:
+        # The pool loses a connection that it hands to somebody who is cancelled at that moment.
+        lending = asyncio.ensure_future(self._opened.getconn())
+        try:
+            return await asyncio.shield(lending)
+        except asyncio.CancelledError:
+            lending.add_done_callback(self._return)
+            raise
 
     def _return(self, lent: "asyncio.Future[AsyncConnection[TupleRow]]") -> None:
         if not lent.cancelled() and lent.exception() is None:
@@ -164,6 +184,22 @@ class Database:
         if self._pool is None:
             raise DatabaseDown(f"{self.alias}: not opened")
         return self._pool
+
+
+def _is_open(connection: AsyncConnection[TupleRow]) -> bool:
+    try:
+        connection.pgconn.consume_input()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _at_rest(connection: AsyncConnection[TupleRow]) -> bool:
+    pgconn = connection.pgconn
+    return (
+        pgconn.transaction_status == TransactionStatus.IDLE
+        and pgconn.pipeline_status == PipelineStatus.OFF
+    )
 
 
 def _conninfo(alias: dict[str, Any]) -> str:
