@@ -9,9 +9,10 @@ from typing import Any
 from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
-from coach.models import Alert, Feedback, Nudge
+from coach.models import Alert, Feedback, Member, Nudge
 from consent.models import LegalBasis
 from consent.registry import Field, Purpose
+from safety.redaction import PLACEHOLDER
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 # Whatever a column is called, people never read an underscore, a dot or a second one.
@@ -30,7 +31,6 @@ LABELS = {
     "expires_at": _("ends"),
     "field": _("what"),
     "fields": _("what"),
-    "frame": _("message"),
     "goal": _("my goal"),
     "granted_at": _("allowed"),
     "id": _("number"),
@@ -91,6 +91,15 @@ OUTCOMES = {
     "nudge.feedback": _("what you made of it"),
     "utterance": _("said"),
 }
+MASKED = {
+    "NAME": _("a name"),
+    "PLACE": _("a place"),
+    "ORGANISATION": _("an organisation"),
+    "ADDRESS": _("an address"),
+    "EMAIL": _("a mail address"),
+    "PHONE": _("a phone number"),
+    "URL": _("a link"),
+}
 # What the codes in a column mean; a code that is not here is told in its own letters.
 MEANINGS: Mapping[str, Mapping[Any, Any]] = {
     "field": FIELDS,
@@ -101,9 +110,12 @@ MEANINGS: Mapping[str, Mapping[Any, Any]] = {
     "type": OUTCOMES,
     "kind": dict(Alert.Kind.choices),
     "legal_basis": dict(LegalBasis.choices),
+    "role": dict(Member.Role.choices),
     "source": dict(Nudge.Source.choices),
     "verdict": dict(Feedback.Verdict.choices),
 }
+# Of a message, what only the line needs.
+OF_THE_LINE = frozenset({"epoch", "seq", "client_msg_id", "member", "speaker"})
 CODES = frozenset({*MEANINGS, "act", "action", "how", "reason", "state"})
 
 
@@ -144,6 +156,9 @@ def _rows(content: Any) -> Sequence[Mapping[str, Any]]:
 
 
 def _lines(row: Mapping[str, Any]) -> tuple[Line, ...]:
+    frame = row.get("frame")
+    if isinstance(frame, Mapping):
+        return _lines({k: v for k, v in frame.items() if k not in OF_THE_LINE})
     return tuple(
         _line(key, value) for key, value in row.items() if value not in (None, "", [], {}, ())
     )
@@ -170,4 +185,9 @@ def _text(key: str, value: Any) -> str:
         return formats.date_format(moment, "DATETIME_FORMAT")
     if key in CODES:
         return str(MEANINGS.get(key, {}).get(value) or SEPARATORS.sub(" ", str(value)))
-    return str(value)
+    return PLACEHOLDER.sub(_masked, str(value))
+
+
+def _masked(found: re.Match[str]) -> str:
+    kind = found.group()[1:].rpartition("-")[0]
+    return f"[{MASKED.get(kind, _('something masked'))}]"

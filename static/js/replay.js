@@ -91,7 +91,8 @@ function go(at) {
     show[frame.type]?.(frame);
     shown += 1;
   }
-  $("scrub").value = now;
+  // Between two of its steps a slider would stop short of the end.
+  $("scrub").value = now < length ? now : $("scrub").max;
   const place = { now: clock(now), all: clock(length) };
   $("scrub").setAttribute("aria-valuetext", say("clock", place));
   $("clock").textContent = say("clock", place);

@@ -3,7 +3,7 @@
 // The page says what it is called: report.ask, report.lead, report.early and report.denied.
 
 import { ApiError, get, query, remove, post } from "./api.js";
-import { announce, keepFocus, known, say, slotsOf, stamp, whole } from "./dom.js";
+import { announce, keepFocus, known, readable, say, slotsOf, stamp, whole } from "./dom.js";
 
 const EVERY_MS = 800;
 // Where the live line tells how far it is, this only makes up for what that may lose.
@@ -136,7 +136,7 @@ export class ReportPanel {
   #point({ heading, text, turns = [] }) {
     const { root, slots } = stamp("point");
     slots.heading.textContent = heading;
-    slots.text.textContent = text;
+    slots.text.replaceChildren(...readable(text));
     slots.cited.hidden = turns.length === 0;
     if (this.#show) {
       slots.show.textContent = say("report.show");

@@ -16,7 +16,7 @@ from playwright.async_api import (
 from coach.demo.load import Demo
 from coach.live.client import rest
 from tests.browser.chromium import launch
-from tests.browser.people import Room, log_in
+from tests.browser.people import Room, facilitate, log_in
 
 Size = Literal["phone", "laptop", "narrow"]
 Scheme = Literal["light", "dark"]
@@ -115,6 +115,14 @@ async def open_room(live_server_url: str, demo: Demo) -> AsyncIterator[OpenRoom]
 @pytest.fixture
 async def room(open_room: OpenRoom) -> Room:
     return await open_room("Thursday check-in")
+
+
+@pytest.fixture
+async def board(open_window: OpenWindow, room: Room) -> Page:
+    """The room as its facilitator sees it."""
+    page = await open_window("laptop", facilitator=True)
+    await facilitate(page, room)
+    return page
 
 
 def _policy_faults(message: ConsoleMessage) -> list[str]:

@@ -10,6 +10,7 @@ from playwright.async_api import Locator, Page, WebSocket, expect
 from coach.demo.load import FACILITATOR, FACILITATOR_PASSWORD
 
 COACHING, FACILITATOR_VIEW, REFLECTION = "coaching", "facilitator_view", "reflection"
+TOLD = (COACHING, FACILITATOR_VIEW, REFLECTION)
 # Words that the demo's playbook has something for.
 STUCK = "I keep putting off the talk with my sister about the inheritance."
 CRISIS = "Some nights I just don't want to be alive anymore."
@@ -110,6 +111,12 @@ async def facilitate(page: Page, room: Room) -> None:
     """Open the board, in a window that is logged in."""
     await page.goto(room.board)
     await live(page)
+
+
+async def end_session(board: Page) -> None:
+    """End it at the board, by its button and the question that follows."""
+    await board.locator("#end").click()
+    await board.locator("#end-sure [value=yes]").click()
 
 
 async def focus_by_tab(page: Page, name: str, *, back: bool = False) -> None:

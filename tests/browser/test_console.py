@@ -13,6 +13,7 @@ from tests.browser.people import (
     STUCK,
     Room,
     Wiretap,
+    end_session,
     facilitate,
     join,
     live,
@@ -20,13 +21,6 @@ from tests.browser.people import (
     nudged,
     say,
 )
-
-
-@pytest.fixture
-async def board(open_window: OpenWindow, room: Room) -> Page:
-    page = await open_window("laptop", facilitator=True)
-    await facilitate(page, room)
-    return page
 
 
 @pytest.fixture
@@ -212,8 +206,7 @@ async def test_sessions_are_listed_with_their_state(board: Page, ada: Page) -> N
     await expect(row.get_by_text("AI off")).to_be_visible()
     await expect(row.get_by_text("Open", exact=True)).to_be_visible()
     await row.get_by_role("link", name="Thursday check-in").click()
-    await board.get_by_role("button", name="End session").click()
-    await board.get_by_role("dialog").get_by_role("button", name="End session").click()
+    await end_session(board)
     await expect(board.get_by_role("region", name="How it went")).to_be_visible()
     await board.goto("/console/")
     await expect(row.get_by_text("Ended")).to_be_visible()
@@ -249,8 +242,7 @@ async def test_the_end_brings_a_summary_and_closes_the_room(board: Page, ada: Pa
     await say(ada, STUCK)
     await (await nudged(ada)).get_by_role("button", name="Use it").click()
     await expect(board.locator("#used")).to_have_text("100%")
-    await board.get_by_role("button", name="End session").click()
-    await board.get_by_role("dialog").get_by_role("button", name="End session").click()
+    await end_session(board)
     summary = board.get_by_role("region", name="How it went")
     await expect(summary.get_by_role("row", name="Participant 2 1 100%")).to_be_visible()
     await expect(summary.get_by_role("row", name="Playbook 1 1 0")).to_be_visible()

@@ -14,7 +14,7 @@ from rag.models import Entry, Playbook, PlaybookVersion, Upload
 from tests.browser.conftest import OpenWindow
 from tests.browser.desk import enter
 from tests.browser.people import Room, join
-from tests.browser.test_screens import picture
+from tests.browser.pictures import picture
 
 PASSAGES = (
     {"id": "one", "title": "Ask before you tell", "body": "Ask what they have tried already."},

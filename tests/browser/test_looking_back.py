@@ -9,11 +9,10 @@ from tests.browser.conftest import OpenWindow
 from tests.browser.people import (
     COACHING,
     CRISIS,
-    FACILITATOR_VIEW,
-    REFLECTION,
     STUCK,
+    TOLD,
     Room,
-    facilitate,
+    end_session,
     focus_by_tab,
     join,
     nudged,
@@ -22,16 +21,9 @@ from tests.browser.people import (
 
 
 @pytest.fixture
-async def board(open_window: OpenWindow, room: Room) -> Page:
-    page = await open_window("laptop", facilitator=True)
-    await facilitate(page, room)
-    return page
-
-
-@pytest.fixture
 async def ada(open_window: OpenWindow, room: Room, board: Page) -> Page:
     page = await open_window("phone")
-    await join(page, room, "Ada", allow=(COACHING, FACILITATOR_VIEW, REFLECTION))
+    await join(page, room, "Ada", allow=TOLD)
     await say(page, STUCK)
     await (await nudged(page)).get_by_role("button", name="Use it").click()
     return page
@@ -39,8 +31,7 @@ async def ada(open_window: OpenWindow, room: Room, board: Page) -> Page:
 
 async def end(board: Page) -> None:
     await expect(board.locator(".nudged")).not_to_have_count(0)
-    await board.get_by_role("button", name="End session").click()
-    await board.get_by_role("dialog").get_by_role("button", name="End session").click()
+    await end_session(board)
 
 
 async def test_a_reflection_is_written_where_the_session_ended(board: Page, ada: Page) -> None:

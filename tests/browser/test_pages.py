@@ -11,10 +11,11 @@ from tests.browser.conftest import OpenWindow, Scheme, Size
 from tests.browser.people import (
     COACHING,
     CRISIS,
-    FACILITATOR_VIEW,
     REFLECTION,
     STUCK,
+    TOLD,
     Room,
+    end_session,
     facilitate,
     join,
     nudged,
@@ -120,11 +121,10 @@ async def inviting(page: Page, room: Room) -> None:
 async def ended(page: Page, room: Room) -> None:
     await facilitate(page, room)
     other = await page.context.new_page()
-    await join(other, room, "Ada", allow=(COACHING, FACILITATOR_VIEW, REFLECTION))
+    await join(other, room, "Ada", allow=TOLD)
     await say(other, STUCK)
     await expect(page.locator(".nudged")).to_be_visible()
-    await page.locator("#end").click()
-    await page.locator("#end-sure [value=yes]").click()
+    await end_session(page)
     await expect(page.locator("#summary tbody tr").first).to_be_visible()
 
 

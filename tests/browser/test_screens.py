@@ -1,47 +1,56 @@
 """The pictures in `docs/screens`, taken on the way through one session."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import OpenRoom, OpenWindow
+from tests.browser.conftest import OpenRoom, OpenWindow, Scheme
 from tests.browser.desk import enter
 from tests.browser.people import (
     COACHING,
     CRISIS,
-    FACILITATOR_VIEW,
-    REFLECTION,
+    TOLD,
     Room,
+    end_session,
     facilitate,
     join,
     nudged,
     open_join,
     say,
 )
-
-SCREENS = Path(__file__).parents[2] / "docs" / "screens"
-MOST_BYTES = 300_000
-TOLD = (COACHING, FACILITATOR_VIEW, REFLECTION)
+from tests.browser.pictures import picture
 
 
-async def picture(page: Page, name: str) -> None:
-    path = SCREENS / f"{name}.png"
-    await page.mouse.move(0, 0)
-    await page.evaluate("document.fonts.ready.then(() => true)")
-    await page.screenshot(path=path, animations="disabled", caret="hide")
-    assert path.stat().st_size < MOST_BYTES
+@dataclass(frozen=True)
+class Look:
+    """A scheme and a language, with a title and a name as they would be there."""
+
+    scheme: Scheme
+    locale: str
+    title: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.scheme if self.locale == "en-GB" else f"{self.scheme}-{self.locale}"
+
+
+LOOKS = (
+    Look("dark", "en-GB", "Thursday check-in", "Ada"),
+    Look("light", "de", "Runde am Donnerstag", "Jürgen"),
+    Look("light", "ar", "جلسة الخميس", "ليلى"),
+)
 
 
 async def test_a_session_as_its_people_see_it(open_window: OpenWindow, open_room: OpenRoom) -> None:
     room = await open_room("Thursday check-in")
     laptop = await open_window("laptop", facilitator=True)
-    laptop_dark = await open_window("laptop", "dark", facilitator=True)
     await facilitate(laptop, room)
-    await facilitate(laptop_dark, room)
-    phone, phone_dark = await open_window("phone"), await open_window("phone", "dark")
+    phone, other = await open_window("phone"), await open_window("phone")
     await picture_of_consent(phone, room)
     await join(phone, room, "Ada", goal="Hand over more, and sooner")
-    await join(phone_dark, room, "Jonas")
+    await join(other, room, "Jonas")
     quiet = await open_window("phone")
     await join(quiet, room, "Mei", allow=(COACHING,))
 
@@ -49,18 +58,15 @@ async def test_a_session_as_its_people_see_it(open_window: OpenWindow, open_room
     await (await nudged(phone)).get_by_role("button", name="Use it").click()
     await say(quiet, "I keep saying yes when I already have too much to do.")
     await nudged(quiet)
-    await say(phone_dark, "I talk too much when they go quiet.")
-    await nudged(phone_dark)
+    await say(other, "I talk too much when they go quiet.")
+    await nudged(other)
     await say(phone, "I want to delegate more, but I keep checking every detail.")
     await nudged(phone, 2)
-    for board in (laptop, laptop_dark):
-        await expect(board.locator(".nudged")).to_have_count(4)
-        await board.locator(".trace summary").last.click()
-        await board.locator("#timeline > li").last.scroll_into_view_if_needed()
+    await expect(laptop.locator(".nudged")).to_have_count(4)
+    await laptop.locator(".trace summary").last.click()
+    await laptop.locator("#timeline > li").last.scroll_into_view_if_needed()
     await picture(phone, "participant-phone-light")
-    await picture(phone_dark, "participant-phone-dark")
     await picture(laptop, "console-laptop-light")
-    await picture(laptop_dark, "console-laptop-dark")
     await phone.get_by_role("link", name="My data").click()
     await expect(phone.locator("#uses .use").first).to_be_visible()
     await picture(phone, "my-data-phone-light")
@@ -73,7 +79,6 @@ async def test_a_session_as_its_people_see_it(open_window: OpenWindow, open_room
 async def test_after_a_session(open_window: OpenWindow, open_room: OpenRoom) -> None:
     room = await open_room("Thursday check-in")
     laptop = await open_window("laptop", facilitator=True)
-    dark = await open_window("laptop", "dark", facilitator=True)
     await facilitate(laptop, room)
     await laptop.get_by_role("button", name="Code").click()
     await picture(laptop, "invite-laptop-light")
@@ -103,8 +108,7 @@ async def test_after_a_session(open_window: OpenWindow, open_room: OpenRoom) -> 
     await expect(phone_dark.locator(".crisis")).to_be_visible()
     await picture(phone_dark, "crisis-phone-dark")
     await laptop.get_by_role("button", name="I am with them").click()
-    await laptop.get_by_role("button", name="End session").click()
-    await laptop.get_by_role("dialog").get_by_role("button", name="End session").click()
+    await end_session(laptop)
     await phone.get_by_role("button", name="Write my reflection").click()
     await expect(phone.locator(".point").first).to_be_visible()
     await show(phone, "#report")
@@ -113,43 +117,62 @@ async def test_after_a_session(open_window: OpenWindow, open_room: OpenRoom) -> 
     await laptop.get_by_role("button", name="Write the summary").click()
     await expect(laptop.locator(".point").first).to_be_visible()
     await picture(laptop, "summary-laptop-light")
-    for page, name in ((laptop, "replay-laptop-light"), (dark, "replay-laptop-dark")):
-        await page.goto(f"{room.board}replay/")
-        await expect(page.locator("#player")).to_be_visible()
-        await page.locator("#scrub").press("End")
-        await page.locator("#scrub").press("ArrowLeft")
-        await picture(page, name)
+    await laptop.goto(f"{room.board}replay/")
+    await expect(laptop.locator("#player")).to_be_visible()
+    await laptop.locator("#scrub").press("End")
+    await laptop.locator("#scrub").press("ArrowLeft")
+    await picture(laptop, "replay-laptop-light")
     await laptop.goto("/console/")
     await expect(laptop.locator("#sessions li").first).to_be_visible()
     await picture(laptop, "sessions-laptop-light")
 
 
-async def test_from_right_to_left(open_window: OpenWindow, open_room: OpenRoom) -> None:
-    room = await open_room("جلسة الخميس")
-    board = await open_window("laptop", facilitator=True, locale="ar")
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: f"{look.scheme}-{look.locale}")
+async def test_the_main_pages_in_another_look(
+    open_window: OpenWindow, open_room: OpenRoom, look: Look
+) -> None:
+    room = await open_room(look.title)
+    board = await open_window("laptop", look.scheme, facilitator=True, locale=look.locale)
+    phone = await open_window("phone", look.scheme, locale=look.locale)
     await facilitate(board, room)
-    phone = await open_window("phone", locale="ar")
-    dark = await open_window("phone", "dark", locale="ar")
     await phone.goto("/")
-    await picture(phone, "landing-phone-light-ar")
+    await picture(phone, f"landing-phone-{look}")
     await open_join(phone, room)
     await show(phone, "#notice-title")
-    await picture(phone, "consent-phone-light-ar")
-    await join(phone, room, "ليلى")
-    await join(dark, room, "Jonas")
-    for page in (phone, dark):
-        await say(page, "I gave Tom the report, then I took it back and did it myself.")
-        await nudged(page)
+    await picture(phone, f"consent-phone-{look}")
+    await join(phone, room, look.name, allow=TOLD)
+    await say(phone, "I gave Tom the report, then I took it back and did it myself.")
+    await (await nudged(phone)).locator("[data-verdict=accepted]").click()
+    await say(phone, "I want to delegate more, but I keep checking every detail.")
+    await nudged(phone, 2)
+    await picture(phone, f"participant-phone-{look}")
+    await phone.locator("[data-slot=why]").last.click()
+    await expect(phone.locator("#why-content")).to_be_visible()
+    await picture(phone, f"why-phone-{look}")
     await expect(board.locator(".nudged")).to_have_count(2)
     await board.locator(".trace summary").last.click()
-    await picture(phone, "participant-phone-light-ar")
-    await dark.locator("[data-slot=why]").click()
-    await expect(dark.locator("#why-content")).to_be_visible()
-    await picture(dark, "why-phone-dark-ar")
-    await picture(board, "console-laptop-light-ar")
+    await board.locator("#timeline > li").last.scroll_into_view_if_needed()
+    await picture(board, f"console-laptop-{look}")
     await phone.goto(f"{room.path}my-data/")
     await expect(phone.locator("#uses .use").first).to_be_visible()
-    await picture(phone, "my-data-phone-light-ar")
+    await picture(phone, f"my-data-phone-{look}")
+    await phone.goto(f"{room.path}my-data/export/")
+    await picture(phone, f"export-phone-{look}")
+    await end_session(board)
+    await expect(board.locator("#summary tbody tr").first).to_be_visible()
+    await board.goto(f"{room.board}summary/")
+    await board.locator("#report [data-slot=write]").click()
+    await expect(board.locator(".point").first).to_be_visible()
+    await picture(board, f"summary-laptop-{look}")
+    await board.goto(f"{room.board}replay/")
+    await expect(board.locator("#player")).to_be_visible()
+    await board.locator("#scrub").press("End")
+    await picture(board, f"replay-laptop-{look}")
+    await board.goto("/console/")
+    await expect(board.locator("#sessions li").first).to_be_visible()
+    await picture(board, f"sessions-laptop-{look}")
+    await board.goto("/")
+    await picture(board, f"landing-laptop-{look}")
 
 
 async def show(page: Page, part: str) -> None:

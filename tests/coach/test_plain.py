@@ -34,7 +34,7 @@ async def test_every_column_that_is_given_out_has_a_label(eve: Member) -> None:
     rows = [content if isinstance(content, list) else [content] for content in given]
     columns = {key for content in rows for row in content for key in row}
     assert "text" in columns
-    assert columns - plain.LABELS.keys() == set()
+    assert columns - plain.LABELS.keys() == {"frame"}
 
 
 @pytest.mark.parametrize("language", ["en", "de", "ar"])
@@ -59,6 +59,15 @@ async def test_codes_and_moments_are_told_as_people_say_them(eve: Member) -> Non
     assert purposes == {"nudges", "the facilitator's view"}
     (words,) = parts["what they wrote about themselves, sealed"].rows
     assert ("my goal", "Leave at five") in [(line.label, line.text) for line in words]
+
+
+async def test_what_is_masked_is_called_what_it_is(eve: Member) -> None:
+    export = export_member(eve)
+    said = {"content": [{"text": "[NAME-k7f3q] wrote to [BIRTH_DATE-aaaaa]"}]}
+    export["kept"] = {"utterance": {**export["kept"]["utterance"], **said}}
+    (part,) = plain.parts(export)
+    ((line,),) = part.rows
+    assert line.text == "[a name] wrote to [something masked]"
 
 
 def flat(lines: tuple[plain.Line, ...]) -> list[plain.Line]:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from coach import tenancy
 from coach.models import Member
 from coach.reports.processing import records_of_processing
-from coach.rooms import retention
+from coach.rooms import plain, retention
 from coach.rooms.rights import erase_member, export_member
 from consent import notices, receipts, rotation
 from consent.errors import ConsentError, ReceiptInvalid
@@ -60,7 +60,9 @@ class Command(BaseCommand):
             exported = export_member(member)
         self.print(exported)
         if options["html"] is not None:
-            page = render_to_string("pages/export.html", {"export": exported})
+            page = render_to_string(
+                "pages/export.html", {"export": exported, "parts": plain.parts(exported)}
+            )
             options["html"].write_text(page, encoding="utf-8")
 
     def erase(self, options: dict[str, Any]) -> None:
