@@ -21,7 +21,8 @@ def record(scratch):
 
 
 def test_numbers_are_found_at_any_depth_and_nothing_else():
-    assert numbers({"a": {"b": 1, "c": {"d": 0.5}}, "e": "text", "f": True, "g": None}) == {
+    report = {"a": {"b": 1, "c": {"d": 0.5, "p50_ms": 3.0}, "seconds": 9}, "e": "text", "f": True}
+    assert numbers(report | {"g": None}) == {
         "a.b": 1.0, "a.c.d": 0.5,
     }  # fmt: skip
 
