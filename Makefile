@@ -16,10 +16,12 @@ run: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
-# The same tests in a network namespace with nothing in it but loopback: what would fetch, fails.
+# All of tests/ in a network namespace with nothing in it but loopback: what would fetch, fails.
+# TESTS=tests/rag names a part; MARKS="engines or browser" those with engines, once installed.
 test-offline: $(STAMP)
 	unshare -n $$([ "$$(id -u)" = 0 ] || echo --map-current-user --keep-caps) \
-		$(BIN)/python tests/loopback.py $(BIN)/python -m pytest $(TESTS)
+		$(BIN)/python tests/loopback.py \
+		$(BIN)/python -m pytest $(if $(MARKS),-m "$(MARKS)") $(TESTS)
 
 # Rules, rule tests, dashboards and incident pages, from deploy/objectives.yaml.
 objectives: $(STAMP)

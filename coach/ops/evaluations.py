@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from coach.ops.plots import spark
+from coach.ops.plots import bar, spark
 
 RELEASED = settings.BASE_DIR / "docs" / "evaluation.json"
 HISTORY = settings.DATA_DIR / "evaluations.jsonl"
@@ -56,14 +56,18 @@ class Figure:
 
 
 def numbers(report: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Every number of a report by its dotted name."""
+    """Every number of a report by its dotted name; times are the machine's and left out."""
     found: dict[str, float] = {}
     for key, value in report.items():
         if isinstance(value, Mapping):
             found |= numbers(value, f"{prefix}{key}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+        elif isinstance(value, int | float) and not isinstance(value, bool) and not _is_time(key):
             found[f"{prefix}{key}"] = float(value)
     return found
+
+
+def _is_time(name: str) -> bool:
+    return name.endswith("_ms") or name in ("seconds", "rate")
 
 
 class Record:
@@ -123,21 +127,39 @@ def changes(figures: Sequence[Figure]) -> list[str]:
     ]
 
 
-def page(suite: str, figures: Sequence[Figure], *, at: datetime) -> str:
-    """The report as one HTML file that needs nothing else."""
-    rows = "\n".join(_row(each) for each in figures)
-    missed = sum(each.missed for each in figures)
+def page(found: Mapping[str, Sequence[Figure]], *, at: datetime, left_out: str = "") -> str:
+    """The figures of one or several suites as one HTML file that needs nothing else."""
+    title = f"Evaluation: {', '.join(found)}"
+    missed = sum(each.missed for figures in found.values() for each in figures)
     verdict = (
         f'<p class="bad">{missed} below threshold.</p>'
         if missed
         else '<p class="good">No threshold is missed.</p>'
     )
+    contents = "".join(_content(suite, figures) for suite, figures in found.items())
+    sections = "".join(_section(suite, figures) for suite, figures in found.items())
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(suite)}</title>'
-        f"<style>{STYLE}</style><h1>Evaluation: {escape(suite)}</h1>"
-        f"<p>{at:%Y-%m-%d %H:%M} UTC, {len(figures)} figures.</p>{verdict}"
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style><h1>{escape(title)}</h1>"
+        f"<p>{at:%Y-%m-%d %H:%M} UTC.</p>{verdict}<ul>{contents}</ul>"
+        f"{f'<p>{escape(left_out)}</p>' if left_out else ''}{sections}</html>\n"
+    )
+
+
+def _content(suite: str, figures: Sequence[Figure]) -> str:
+    missed = sum(each.missed for each in figures)
+    says = f"{len(figures)} figures, {missed} below threshold" if missed else "in order"
+    return f'<li><a href="#{escape(suite)}">{escape(suite)}</a>: {says}</li>'
+
+
+def _section(suite: str, figures: Sequence[Figure]) -> str:
+    rows = "\n".join(_row(each) for each in figures)
+    changed = "".join(f"<li>{escape(change)}</li>" for change in changes(figures))
+    since = f"<p>Since the last release:</p><ul>{changed}</ul>" if changed else ""
+    return (
+        f'<h2 id="{escape(suite)}">{escape(suite)}</h2>{since}'
         "<table><thead><tr><th>figure<th>now<th>at least<th>last release<th>change"
-        f"<th>runs before</tr></thead><tbody>{rows}</tbody></table></html>\n"
+        f"<th>between 0 and 1<th>runs before</tr></thead><tbody>{rows}</tbody></table>"
     )
 
 
@@ -148,5 +170,10 @@ def _row(each: Figure) -> str:
         f'<tr><td>{escape(each.name)}<td{state}>{each.value:g}<td class="number">'
         f'{"" if each.least is None else f"{each.least:g}"}<td class="number">'
         f'{"" if each.released is None else f"{each.released:g}"}<td class="number">{change}'
-        f"<td>{spark([*each.before, each.value], bound=each.least)}</tr>"
+        f"<td>{_bar(each)}<td>{spark([*each.before, each.value], bound=each.least)}</tr>"
     )
+
+
+def _bar(each: Figure) -> str:
+    """Nothing for a figure that is no share."""
+    return bar(each.value, bound=each.least, before=each.released) if 0 <= each.value <= 1 else ""

@@ -128,6 +128,24 @@ def spark(values: Sequence[float], *, bound: float | None = None) -> str:
     )
 
 
+def bar(share: float, *, bound: float | None = None, before: float | None = None) -> str:
+    """A share of one as a bar; a line at its bound, and a thin one at what it was before."""
+    middle = SPARK_HEIGHT / 2
+    marks = "".join(
+        f'<line x1="{x}" x2="{x}" y1="4" y2="{SPARK_HEIGHT - 4}" stroke="{colour}" '
+        f'stroke-width="{width}"/>'
+        for value, colour, width in ((bound, "#a00000", 2), (before, "#333", 1))
+        if value is not None
+        for x in (round(SPARK_WIDTH * min(1.0, max(0.0, value)), 1),)
+    )
+    return (
+        f'<svg role="img" aria-label="{share:.3f} of 1" width="{SPARK_WIDTH}" '
+        f'height="{SPARK_HEIGHT}"><rect y="{middle - 5}" width="{SPARK_WIDTH}" height="10" '
+        f'fill="#ddd"/><rect y="{middle - 5}" width="{round(SPARK_WIDTH * share, 1)}" '
+        f'height="10" fill="#0e6153"/>{marks}</svg>'
+    )
+
+
 def _round_up(value: float) -> float:
     """The next number with one or two leading digits that five ticks divide nicely."""
     if value <= 0:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from django.core.management import CommandError, call_command
 
+from coach.management.commands.evaluate import OWN_DATA, SUITES, thresholds
 from coach.ops.evaluations import Record, changes, numbers, page
 from coach.ops.nudge_quality import Answered, ask_all, figures
 
@@ -20,7 +21,8 @@ def record(scratch):
 
 
 def test_numbers_are_found_at_any_depth_and_nothing_else():
-    assert numbers({"a": {"b": 1, "c": {"d": 0.5}}, "e": "text", "f": True, "g": None}) == {
+    report = {"a": {"b": 1, "c": {"d": 0.5, "p50_ms": 3.0}, "seconds": 9}, "e": "text", "f": True}
+    assert numbers(report | {"g": None}) == {
         "a.b": 1.0, "a.c.d": 0.5,
     }  # fmt: skip
 
@@ -39,13 +41,36 @@ def test_a_run_is_held_against_the_release_and_the_runs_before(record):
 
 
 def test_the_page_needs_nothing_else_and_says_what_is_missed(record):
-    found = record.compare("nudges", {"a<b": 0.5, "kept": 1.0}, {"a<b": 0.9})
-    text = page("nudges", found, at=AT)
+    found = record.compare("nudges", {"a<b": 0.5, "kept": 1.0, "n": 40}, {"a<b": 0.9})
+    text = page({"nudges": found}, at=AT)
     assert "a&lt;b" in text
     assert "1 below threshold" in text
-    assert text.count("<svg") == 2
+    # A course for each figure, and a bar for each that is a share.
+    assert text.count("<svg") == 3 + 2
     assert "://" not in text
     assert "<script" not in text
+
+
+def test_one_page_tells_of_several_suites_and_of_those_that_were_left_out(record):
+    record.release("two", {"share": 0.5})
+    found = {
+        name: record.compare(name, {"share": share}, {"share": 0.6})
+        for name, share in (("one", 0.9), ("two", 0.4))
+    }
+    text = page(found, at=AT, left_out="Not run: three.")
+    assert text.count("<h2") == 2
+    assert '<a href="#one">one</a>: in order' in text
+    assert "1 figures, 1 below threshold" in text
+    assert "<li>share: 0.5 -&gt; 0.4</li>" in text
+    assert "Not run: three." in text
+
+
+def test_every_suite_with_cases_of_ours_has_thresholds_and_a_released_figure():
+    for suite in OWN_DATA:
+        bounds = thresholds(suite)
+        assert bounds, suite
+        assert bounds.keys() <= Record().released()[suite].keys(), suite
+    assert OWN_DATA.keys() < SUITES.keys()
 
 
 def test_the_last_releases_figures_are_in_the_repository():

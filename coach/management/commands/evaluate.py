@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from coach.ops import evaluations
+from coach.ops.evaluations import Figure
 
 
 def _classifiers(data: Path) -> dict[str, Any]:
@@ -84,6 +85,7 @@ OWN_DATA = {
     # Its outputs are made, by every way of hiding there is.
     "gate": settings.BASE_DIR / "safety",
 }
+ALL = "all"
 SUITES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "alarms": _alarms,
     "classifiers": _classifiers,
@@ -96,10 +98,13 @@ SUITES: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 
 class Command(BaseCommand):
-    help = "Run an evaluation suite; exits 1 when a threshold in pyproject.toml is missed."
+    help = (
+        "Run an evaluation suite, or `all` that have data here; exits 1 when a threshold in"
+        " pyproject.toml is missed."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("suite", choices=sorted(SUITES))
+        parser.add_argument("suite", choices=[*sorted(SUITES), ALL])
         parser.add_argument("--data", type=Path, help="default: the suite's own cases")
         parser.add_argument("--report", type=Path, help="write the figures as JSON")
         parser.add_argument("--html", type=Path, help="write a page to read, with runs before")
@@ -108,33 +113,51 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        data = options["data"] or OWN_DATA.get(options["suite"])
-        if data is None:
-            raise CommandError(f"{options['suite']} needs --data")
-        if not data.exists():
-            raise CommandError(f"{data} does not exist")
-        report = SUITES[options["suite"]](data)
-        text = json.dumps(report, indent=2, default=str)
+        asked, data = options["suite"], options["data"]
+        if asked == ALL and data is not None:
+            raise CommandError("all run on data of their own; name the suite that is to use --data")
+        suites = [s for s in SUITES if s in OWN_DATA] if asked == ALL else [asked]
+        found: dict[str, list[Figure]] = {}
+        reports: dict[str, dict[str, Any]] = {}
+        missed: list[str] = []
+        for suite in suites:
+            self.stderr.write(f"evaluate {suite} ...")
+            reports[suite] = SUITES[suite](_where(suite, data))
+            found[suite] = self.keep(suite, reports[suite], release=options["release"])
+            missed += misses(reports[suite], thresholds(suite))
+        told = reports if asked == ALL else reports[asked]
+        text = json.dumps(told, indent=2, default=str)
         if options["report"]:
             options["report"].write_text(text + "\n", encoding="utf-8")
+        if options["html"]:
+            others = [s for s in SUITES if s not in OWN_DATA] if asked == ALL else []
+            left_out = f"Not run, as their data is not ours: {', '.join(others)}." if others else ""
+            page = evaluations.page(found, at=timezone.now(), left_out=left_out)
+            options["html"].write_text(page, encoding="utf-8")
         self.stdout.write(text)
-        self.keep(report, options)
-        missed = list(misses(report, thresholds(options["suite"])))
         if missed:
             raise CommandError("below threshold: " + "; ".join(missed))
 
-    def keep(self, report: dict[str, Any], options: dict[str, Any]) -> None:
-        """Into the history, onto a page, and beside the last release."""
-        suite, at = options["suite"], timezone.now()
+    def keep(self, suite: str, report: dict[str, Any], *, release: bool) -> list[Figure]:
+        """Into the history, and beside the last release."""
         record = evaluations.Record()
-        found = record.compare(suite, report, thresholds(suite))
-        record.remember(suite, report, at=at)
-        if options["html"]:
-            options["html"].write_text(evaluations.page(suite, found, at=at), encoding="utf-8")
-        for change in evaluations.changes(found):
-            self.stderr.write(f"since the last release, {change}")
-        if options["release"]:
+        figures = record.compare(suite, report, thresholds(suite))
+        record.remember(suite, report, at=timezone.now())
+        for change in evaluations.changes(figures):
+            self.stderr.write(f"{suite}, since the last release: {change}")
+        if release:
             record.release(suite, report)
+        return figures
+
+
+def _where(suite: str, data: Path | None) -> Path:
+    """Raises CommandError when there is nothing to evaluate."""
+    chosen = data or OWN_DATA.get(suite)
+    if chosen is None:
+        raise CommandError(f"{suite} needs --data")
+    if not chosen.exists():
+        raise CommandError(f"{chosen} does not exist")
+    return chosen
 
 
 def thresholds(suite: str) -> dict[str, float]:
