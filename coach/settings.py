@@ -234,7 +234,12 @@ UNFOLD = {
             "icon": "monitoring",
             "title": _("Objectives"),
             "link": reverse_lazy("admin:objectives"),
-        }
+        },
+        {
+            "icon": "payments",
+            "title": _("Models and money"),
+            "link": reverse_lazy("admin:spending"),
+        },
     ],
     "COLORS": {
         "primary": {

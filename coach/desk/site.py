@@ -35,12 +35,12 @@ class Desk(UnfoldAdminSite):
 
     def get_urls(self) -> list[URLPattern]:
         # It reads models, which are not there yet when the site is made.
-        from coach.desk import evidence, playbooks
-        from coach.desk.objectives import board
+        from coach.desk import evidence, objectives, playbooks, spending
 
         own = [
             path("door/", self.admin_view(door), name="door"),
-            path("objectives/", self.admin_view(board), name="objectives"),
+            path("objectives/", self.admin_view(objectives.board), name="objectives"),
+            path("spending/", self.admin_view(spending.board), name="spending"),
         ]
         return own + playbooks.urls() + evidence.urls() + list(super().get_urls())
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db import connection
 
+from coach.gateway.trials import TALLY, Tally
+
 DAYS = 7
 
 MEASURED = """
@@ -33,6 +35,13 @@ def measured(*, days: int = DAYS) -> dict[str, dict[str, Any]]:
         }
         for route, calls, first, answered, valid, micros in rows
     }
+
+
+def sides(trial: int) -> dict[str, Tally]:
+    """How both sides of a trial fare, as its own review counts them."""
+    with connection.cursor() as cursor:
+        cursor.execute(TALLY, {"trial": trial})
+        return {arm: Tally(*figures) for arm, *figures in cursor.fetchall()}
 
 
 def _share(value: Any) -> float | None:

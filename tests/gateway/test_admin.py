@@ -6,12 +6,14 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.messages.storage.cookie import CookieStorage
+from django.core.exceptions import PermissionDenied
 from django.template.response import TemplateResponse
 from django.test import RequestFactory
 from django.utils import timezone
 
+from coach.desk import spending
 from coach.gateway.admin import TrialAdmin
-from coach.gateway.models import RegisteredRoute, Trial
+from coach.gateway.models import ModelCall, RegisteredRoute, Trial
 
 MODELS = [
     model
@@ -66,3 +68,30 @@ def test_a_trial_starts_and_ends_by_a_person_and_counts_from_its_start(request_o
     assert {"state", "reason"} <= set(desk.readonly_fields)
     trial.delete()
     route.delete()
+
+
+def test_the_board_of_models_and_money_draws_days_and_both_sides_of_a_trial(
+    request_of_staff, tenant
+):
+    name = f"r-{uuid.uuid4().hex[:8]}"
+    route = RegisteredRoute.objects.create(
+        name=name, base_url="http://127.0.0.1:9/v1", model="m", roles=["safety"]
+    )
+    trial = Trial.objects.create(name=name, role="safety", candidate=route, state="ended")
+    for arm in ("control", "candidate", "candidate"):
+        ModelCall.objects.create(
+            organisation=tenant, session_id=uuid.uuid4(), role="safety", route=name, arm=arm,
+            trial_id=trial.pk, micros=1000, outcome="ok", at=timezone.now(),
+            settled_at=timezone.now(), first_ms=40.0,
+        )  # fmt: skip
+    page = spending.board(request_of_staff).content.decode()
+    assert f">{name}</text>" in page
+    assert "<svg" in page
+    candidate = page.split('<th scope="row">candidate</th>')[1].split("</tr>")[0]
+    assert "<td>2</td>" in candidate
+
+
+def test_the_board_of_models_and_money_is_for_those_who_may_see_the_calls(request_of_staff):
+    request_of_staff.user = get_user_model().objects.create_user(f"plain-{uuid.uuid4().hex[:8]}")
+    with pytest.raises(PermissionDenied):
+        spending.board(request_of_staff)

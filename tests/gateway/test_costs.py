@@ -6,9 +6,9 @@ from datetime import timedelta
 from django.core.management import call_command
 from django.utils import timezone
 
-from coach.gateway.costs import costs, day_over_day
+from coach.gateway.costs import budgets_used, by_day, costs, day_over_day
 from coach.gateway.measured import measured
-from coach.gateway.models import ModelCall
+from coach.gateway.models import Budget, ModelCall, Spend
 
 
 def call(tenant, micros: int, *, days_ago: float = 0.0, **fields) -> None:
@@ -80,3 +80,30 @@ def test_routes_are_measured_by_their_own_calls(tenant):
     assert figures["answered"] == 0.5
     assert figures["valid"] == 0.6667
     assert figures["first_ms"] == {"p50": 50.0, "p95": 50.0}
+
+
+def test_each_day_and_route_is_summed_apart(tenant):
+    before = {(each.day, each.route): each.cost for each in by_day(days=3)}
+    call(tenant, 4000, days_ago=1)
+    call(tenant, 1000)
+    call(tenant, 2000)
+    call(tenant, 8000, days_ago=3)
+    after = {(each.day, each.route): each.cost for each in by_day(days=3)}
+    today = timezone.now().date()
+    grown = {key[0]: round(cost - before.get(key, 0.0), 6) for key, cost in after.items()}
+    assert grown[today] == 0.003
+    assert grown[today - timedelta(days=1)] == 0.004
+    assert today - timedelta(days=3) not in grown
+
+
+def test_what_is_used_of_a_budget_is_of_this_day_and_this_month(tenant):
+    Budget.objects.create(organisation=tenant, per_day=2, per_month=40)
+    now = timezone.now()
+    for period, key, micros in (
+        ("day", f"{now:%Y-%m-%d}", 1_500_000), ("day", "2001-01-01", 9_000_000),
+        ("month", f"{now:%Y-%m}", 4_000_000),
+    ):  # fmt: skip
+        Spend.objects.create(organisation=tenant, period=period, key=key, micros=micros)
+    used = {each.period: each for each in budgets_used(now) if each.organisation == str(tenant)}
+    assert (used["day"].used, used["day"].most, used["day"].percent) == (1.5, 2.0, 75)
+    assert (used["month"].used, used["month"].percent) == (4.0, 10)
