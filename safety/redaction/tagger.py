@@ -23,11 +23,14 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 KINDS = ("NAME", "PLACE", "ORGANISATION", "ADDRESS")
 LABELS = 1 + 2 * len(KINDS)
 WINDOW_WORDS, OVERLAP_WORDS = 80, 16
-CLS, SEP = 101, 102
+# The encoder knows 512 places, two of which are its own marks.
+MOST_PIECES = 510
+CLS, SEP, UNKNOWN = 101, 102, 100
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]|_")
 _LETTER = re.compile(r"[^\W\d_]")
-_MOST_PIECES = 8
+_PIECES_OF_A_WORD = 8
+_WORDS_AT_ONCE = 512
 _INNER_MARKS = frozenset("-&'’")
 _LONGEST_INITIAL = 2
 # Words that announce personal data look like names to the model where little else is said.
@@ -72,15 +75,41 @@ class Encoded:
 
 def encode(tokenizer: Any, words: Sequence[str]) -> Encoded:
     """A window's pieces between the encoder's two marks; of a monstrous word the first eight."""
+    return joined(pieces(tokenizer, words), words)
+
+
+def pieces(tokenizer: Any, words: Sequence[str]) -> list[list[int]]:
+    """The ids of each word's pieces, one to eight."""
+    found: list[list[int]] = []
+    # What the tokenizer gives for a word is large: all of a long text's at once would not fit.
+    for start in range(0, len(words), _WORDS_AT_ONCE):
+        some = list(words[start : start + _WORDS_AT_ONCE])
+        made = tokenizer.encode_batch(some, add_special_tokens=False)
+        found += [one.ids[:_PIECES_OF_A_WORD] or [UNKNOWN] for one in made]
+    return found
+
+
+def joined(cut: Sequence[Sequence[int]], words: Sequence[str]) -> Encoded:
+    """A window of words that are cut to pieces already."""
     ids, types, firsts = [CLS], [0], []
-    for made, word in zip(
-        tokenizer.encode_batch(list(words), add_special_tokens=False), words, strict=True
-    ):
-        pieces = made.ids[:_MOST_PIECES] or [100]
+    for ids_of_word, word in zip(cut, words, strict=True):
         firsts.append(len(ids))
-        ids += pieces
-        types += [int(word[:1].isupper())] * len(pieces)
+        ids += ids_of_word
+        types += [int(word[:1].isupper())] * len(ids_of_word)
     return Encoded([*ids, SEP], [*types, 0], firsts)
+
+
+def windows(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Spans of 80 words that overlap by 16, fewer where words of so many pieces would not fit."""
+    start = end = taken = 0
+    while end < len(sizes):
+        while end < len(sizes) and end - start < WINDOW_WORDS and taken + sizes[end] <= MOST_PIECES:
+            taken += sizes[end]
+            end += 1
+        yield start, end
+        if end < len(sizes):
+            start = end - OVERLAP_WORDS
+            taken = sum(sizes[start:end])
 
 
 @dataclass(frozen=True)
@@ -128,15 +157,17 @@ class Tagger:
     def chances(self, words: Sequence[str]) -> Floats:
         """(words, LABELS) shares that add up to one, from the window that sees a word best."""
         found = np.zeros((len(words), LABELS), np.float32)
-        step = WINDOW_WORDS - OVERLAP_WORDS
-        for start in range(0, max(len(words) - OVERLAP_WORDS, 1), step):
-            window = self._window(words[start : start + WINDOW_WORDS])
-            lead = OVERLAP_WORDS // 2 if start else 0
-            found[start + lead : start + len(window)] = window[lead:]
+        found[:, 0] = 1.0
+        cut = pieces(self._tokenizer, words)
+        for start, end in windows([len(one) for one in cut]):
+            # A name has a word of two letters: marks, digits and initials alone are not read.
+            if any(len(word) > 1 and word[0].isalpha() for word in words[start:end]):
+                lead = OVERLAP_WORDS // 2 if start else 0
+                window = self._window(joined(cut[start:end], words[start:end]))
+                found[start + lead : end] = window[lead:]
         return found
 
-    def _window(self, words: Sequence[str]) -> Floats:
-        made = encode(self._tokenizer, words)
+    def _window(self, made: Encoded) -> Floats:
         ids = np.array([made.ids], np.int64)
         scores: Floats = self._session.run(
             ["scores"],
