@@ -19,6 +19,7 @@ from safety.redaction.names import find_introduced, find_roster, roster_owner
 from safety.redaction.places import find_addresses, find_postcodes
 from safety.redaction.pseudonyms import PLACEHOLDER, placeholder
 from safety.redaction.said import find_said
+from safety.redaction.scripts import find_in_other_scripts
 from safety.redaction.secrets import find_secrets
 from safety.redaction.spans import Finder, Found
 from safety.redaction.tagger import Tagger
@@ -85,7 +86,7 @@ class Redactor:
         """
         from safety.redaction import presidio
 
-        chosen = finders if finders is not None else {**FINDERS, "TRAINED": Tagger.load().find}
+        chosen = finders if finders is not None else {**FINDERS, **_of_names()}
         return cls(presidio.analyzer(chosen, before_each=_check_time), presidio.anonymizer())
 
     def redact(
@@ -156,6 +157,11 @@ class Redactor:
         shown = presidio.replace(self._anonymizer, text, spans, marks)
         entities = tuple(Entity(span.type, span.start, span.end, span.score) for span in spans)
         return Redacted(shown, entities, pseudonyms)
+
+
+def _of_names() -> Mapping[str, Finder]:
+    """What needs a model, or guesses: it blurs an utterance, and would refuse a good draft."""
+    return {"OTHER_SCRIPT": find_in_other_scripts, "TRAINED": Tagger.load().find}
 
 
 def merged(found: Sequence[Found]) -> Iterator[Found]:
