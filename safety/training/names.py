@@ -300,9 +300,12 @@ all-MiniLM-L6-v2 with a label per word, dynamic int8, {megabytes:.1f} MB. It is 
 several in the redactor; the session's roster and the pattern recognisers stand beside it. Capitals
 reach it as a hint, and four sentences in ten were trained without any, as speech arrives.
 
-Thresholds, from dev: {thresholds}. English in the main; of ten other
+Thresholds, from dev: {thresholds}.
+
+English in the main; of ten other
 languages it knows a few hundred sentences of our own, so that it neither passes over every name
-there nor masks every noun. Names are of many origins, but few of each. It misses rare names in lower case and nicknames that are words. Do not rely on it alone.
+there nor masks every noun. Names are of many origins, but few of each. It misses rare names in
+lower case and nicknames that are words. Do not rely on it alone.
 
 ## Dev figures (int8, by word)
 

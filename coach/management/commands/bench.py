@@ -115,8 +115,9 @@ class Command(BaseCommand):
 
     def redaction(self) -> list[benches.Row]:
         from safety.comparison import compare
+        from safety.speed import speeds
 
-        return compare()
+        return [*compare(), *speeds()]
 
     def own_server(self) -> Any:
         return server.running(
