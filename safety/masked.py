@@ -5,8 +5,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safety.figures import Report, quantile, share
 from safety.planted import items
@@ -16,6 +17,7 @@ from safety.training.corpus import ordinary, own, read_rows
 from safety.training.talk import Made, abroad, made
 
 Row = Mapping[str, Any]
+Each = TypeVar("Each")
 
 _KEY = bytes(32)
 _SEED = "evaluate"
@@ -37,15 +39,18 @@ _NAMELESS = frozenset(
 _LEFT_IN = frozenset({"TITLE", "AGE", "DATE_TIME", "NRP"})
 
 
-def redaction(data_dir: Path) -> Report:
+def redaction(
+    data_dir: Path, redactor: Redactor | None = None, *, most_rows: int | None = None
+) -> Report:
     """The redactor on dev texts with planted identities, on our own talk, and on ordinary talk.
 
     `tokens` are those of the public texts, with F2: a token counts as taken when any of its
     characters was. `by_type` counts what is left in on purpose too. Of our own texts an item or a
     name counts when all its letters and digits were taken; sentence shapes and names are those
-    that training never saw. `survival` is of sentences in which nobody is named.
+    that training never saw. `survival` is of sentences in which nobody is named. `most_rows` cuts
+    each set to its first rows, for a quick look; without a redactor it is the one that is served.
     """
-    taker = _Taker(Redactor.load())
+    taker = _Taker(redactor or Redactor.load(), most_rows)
     return {
         "suite": "redaction",
         **_public(taker, read_rows(data_dir / "ner/presidio_synth.dev.jsonl.gz")),
@@ -63,7 +68,12 @@ def redaction(data_dir: Path) -> Report:
 @dataclass(frozen=True)
 class _Taker:
     redactor: Redactor
+    most_rows: int | None
     times: list[float] = field(default_factory=list)
+
+    def some(self, rows: Iterable[Each]) -> Iterator[Each]:
+        """The first rows of a set, or all."""
+        return islice(rows, self.most_rows)
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """What is taken of a text, in order."""
@@ -76,7 +86,7 @@ class _Taker:
 def _public(taker: _Taker, rows: Iterable[Row]) -> Report:
     hits = misses = alarms = 0
     by_type: dict[str, list[bool]] = defaultdict(list)
-    for row in rows:
+    for row in taker.some(rows):
         spans = taker.spans(row["text"])
         for start, end, type_ in _tokens(row):
             taken = any(a < end and start < b for a, b in spans)
@@ -112,7 +122,7 @@ def _tokens(row: Row) -> Iterator[tuple[int, int, str | None]]:
 def _structured(taker: _Taker) -> Report:
     taken: dict[str, list[bool]] = defaultdict(list)
     by_form: dict[str, list[bool]] = defaultdict(list)
-    for one in items(random.Random(_SEED), _EACH):
+    for one in taker.some(items(random.Random(_SEED), _EACH)):
         start = one.text.index(one.item)
         whole = _whole(one.text, start, start + len(one.item), taker.spans(one.text))
         taken["plain" if one.form == "plain" else "obfuscated"].append(whole)
@@ -122,7 +132,7 @@ def _structured(taker: _Taker) -> Report:
 
 def _names(taker: _Taker) -> Report:
     taken: dict[str, list[bool]] = defaultdict(list)
-    for one in made("dev", random.Random(_SEED)):
+    for one in taker.some(made("dev", random.Random(_SEED))):
         for how, text in (("cased", one.text), ("lower case", one.text.lower())):
             for words, whole in _planted_names(taker, one, text):
                 taken[how].append(whole)
@@ -134,7 +144,7 @@ def _names(taker: _Taker) -> Report:
 def _abroad(taker: _Taker) -> Report:
     taken: dict[str, list[bool]] = defaultdict(list)
     left: dict[str, list[bool]] = defaultdict(list)
-    for one in abroad("dev", random.Random(_SEED)):
+    for one in taker.some(abroad("dev", random.Random(_SEED))):
         where = "in English talk" if one.source == "foreign names" else "at home"
         for _, whole in _planted_names(taker, one, one.text):
             taken[where].append(whole)
@@ -158,7 +168,7 @@ def _survival(taker: _Taker) -> Report:
     examples += [one for split in ("train", "dev") for one in ordinary(split)]
     sentences: list[bool] = []
     words: list[bool] = []
-    for text in dict.fromkeys(one.text for one in examples):
+    for text in taker.some(dict.fromkeys(one.text for one in examples)):
         kept = _ordinary_left(Made(text, (), "ordinary"), taker.spans(text))
         sentences.append(all(kept))
         words += kept

@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 _KEY = bytes(32)
 _WORDS, _CHARACTERS = 40, 4000
-_TEXTS, _LONG_TEXTS, _ROUNDS = 200, 10, 5
+_TEXTS, _LONG_SHARE, _ROUNDS = 200, 20, 5
 _DRAFT = (
     "It sounds like mornings go better for you,",
     " so what would a first small step look like on one of them,",
@@ -25,20 +25,21 @@ _DRAFT = (
 )
 
 
-def speeds() -> list[Row]:
+def speeds(texts_each: int = _TEXTS) -> list[Row]:
     """Milliseconds of each part: of 40 words, of the longest utterance, of a clause."""
     patterns, whole = Redactor.load(FINDERS), Redactor.load()
-    texts = list(islice(_talk(_WORDS), _TEXTS))
-    long = [text[:_CHARACTERS] for text in islice(_talk(_CHARACTERS // 4), _LONG_TEXTS)]
+    texts = list(islice(_talk(_WORDS), texts_each))
+    few = max(texts_each // _LONG_SHARE, 1)
+    long = [text[:_CHARACTERS] for text in islice(_talk(_CHARACTERS // 4), few)]
     screen = Screen(PASSAGES, PROTECTED)
-    drafts = ["".join(_DRAFT[:end]) for end in range(1, len(_DRAFT) + 1)] * _TEXTS
+    drafts = ["".join(_DRAFT[:end]) for end in range(1, len(_DRAFT) + 1)] * texts_each
     return [
         _row("40 words, patterns alone", texts, lambda text: _redact(patterns, text)),
         _row("40 words, whole", texts, lambda text: _redact(whole, text)),
         _row("4,000 characters, patterns alone", long, lambda text: _redact(patterns, text)),
         _row("4,000 characters, whole", long, lambda text: _redact(whole, text)),
         _row("output gate, a clause", drafts, screen.fault),
-        _row("output gate, made ready", drafts[:_TEXTS], lambda _: Screen(PASSAGES, PROTECTED)),
+        _row("output gate, made ready", drafts[:texts_each], lambda _: Screen(PASSAGES, PROTECTED)),
     ]
 
 
