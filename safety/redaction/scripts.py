@@ -7,6 +7,7 @@ between Latin ones there is hardly anything else. A whole sentence in it is left
 import re
 from collections.abc import Iterator
 
+from safety.redaction.ordinary import foreign_words
 from safety.redaction.spans import Found
 
 _LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏḀ-ỿ]+")
@@ -24,14 +25,27 @@ _INTRODUCED = re.compile(
     r"(?<!\w)(?:اسمي|انا اسمي|أنا اسمي|إسمي|السيد|السيدة|الدكتور|الدكتورة|الأستاذ|الأستاذة|يا)"
     r"\s+([\u0620-\u065f]{2,16}(?:\s+ال[\u0620-\u065f]{2,16})?)(?!\w)"
 )
+# Given names that are hardly ever words; "and", "to" and "with" are written as their first letter.
+_KNOWN = (
+    "محمد|أحمد|احمد|محمود|مصطفى|إبراهيم|ابراهيم|إسماعيل|يوسف|حسين|خالد|طارق|زياد|مروان|سامر|فادي"
+    "|رامي|ياسر|عبد ?الله|عبد ?الرحمن|فاطمة|عائشة|خديجة|زينب|مريم|سلمى|ليلى|ياسمين|رانيا|لينا|سعاد"
+    "|سميرة|نادية"
+)
+_GIVEN_ARABIC = re.compile(
+    rf"(?<!\w)[وفبل]?((?:{_KNOWN})(?:\s+(ال[\u0620-\u065f]{{2,16}}))?)(?!\w)"
+)
 
 
 def find_in_other_scripts(text: str) -> Iterator[Found]:
-    """Up to three words of another script within Latin talk, and who is introduced in Arabic."""
+    """Up to three words of another script within Latin talk; in Arabic, known given names too."""
     if text.isascii():
         return
     for found in _INTRODUCED.finditer(text):
         yield Found(found.start(1), found.end(1), "NAME", 0.7)
+    for found in _GIVEN_ARABIC.finditer(text):
+        surname = found.group(2)
+        ends = found.start(2) - 1 if surname in foreign_words() else found.end(1)
+        yield Found(found.start(1), ends, "NAME", 0.7)
     latin = len(_LATIN_WORD.findall(text))
     for found in _RUN.finditer(text):
         if len(found.group().split()) < latin and not _goes_on(text, found):

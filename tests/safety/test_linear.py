@@ -12,6 +12,8 @@ from safety.text import clean
 KEY = b"k" * 32
 ROSTER = ["Ada Lovelace", "Ben Okafor", "Will Chen"]
 SHORT, LONG = 20_000, 200_000
+# What the trained recogniser is asked to read: its encoder takes 5 ms for eighty words.
+READ = 50_000
 # Ten times the text; the rest is for what a shared machine does beside.
 MOST_TIMES = 12
 
@@ -78,13 +80,13 @@ def test_ten_times_the_text_takes_the_recognisers_ten_times_as_long(patterns, sh
 
 @pytest.mark.parametrize("unit", ["a.", "ab.", "Ada ", "unterhaltungskostenzuschuss "])
 def test_ten_times_the_text_takes_the_trained_recogniser_ten_times_as_long(redactor, unit):
-    short = min(seconds(redactor, (unit * SHORT)[:SHORT]) for _ in range(2))
-    assert seconds(redactor, (unit * LONG)[:LONG]) <= MOST_TIMES * max(short, 0.01)
+    short = min(seconds(redactor, (unit * READ)[: READ // 10]) for _ in range(2))
+    assert seconds(redactor, (unit * READ)[:READ]) <= MOST_TIMES * max(short, 0.01)
 
 
 def test_a_text_of_marks_and_initials_costs_less_than_one_of_words(redactor):
-    marks = seconds(redactor, ("a." * LONG)[:LONG])
-    words = seconds(redactor, ("people talk about work " * LONG)[:LONG])
+    marks = seconds(redactor, ("a." * READ)[:READ])
+    words = seconds(redactor, ("people talk about work " * READ)[:READ])
     assert marks < words
 
 
