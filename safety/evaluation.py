@@ -179,61 +179,6 @@ def _emotions(sets: Report, rows: Sequence[Row], signals: Callable[..., Signals]
         }
 
 
-def redaction(data_dir: Path) -> Report:
-    """The redactor on the dev texts with planted identities: by token, with F2, and by type.
-
-    A token counts as taken when any of its characters was. Titles, ages and other dates that we
-    leave in on purpose are counted in `by_type` but are no miss in F2.
-    """
-    left_in = {"TITLE", "AGE", "DATE_TIME", "NRP"}
-    redactor = Redactor.load()
-    hits = misses = alarms = 0
-    by_type: dict[str, list[bool]] = defaultdict(list)
-    times: list[float] = []
-    for row in read_rows(data_dir / "ner/presidio_synth.dev.jsonl.gz"):
-        started = time.perf_counter()
-        entities = redactor.redact(row["text"], key=_KEY).entities
-        times.append(1000 * (time.perf_counter() - started))
-        for start, end, type_ in _tokens(row):
-            taken = any(one.start < end and start < one.end for one in entities)
-            if type_ and type_ not in left_in:
-                hits, misses = hits + taken, misses + (not taken)
-            elif type_ is None:
-                alarms += taken
-        for span in row["spans"]:
-            covered = sum(
-                max(0, min(one.end, span["end"]) - max(one.start, span["start"]))
-                for one in entities
-            )
-            by_type[span["label"]].append(covered >= 0.9 * (span["end"] - span["start"]))
-    precision, recall = hits / max(hits + alarms, 1), hits / max(hits + misses, 1)
-    f2 = 5 * precision * recall / max(4 * precision + recall, 1e-9)
-    times.sort()
-    return {
-        "suite": "redaction",
-        "tokens": {
-            "precision": round(precision, 4),
-            "recall": round(recall, 4),
-            "f2": round(f2, 4),
-        },
-        "by_type": {name: share(sum(one), len(one)) for name, one in sorted(by_type.items())},
-        "times_ms": {"p50": quantile(times, 0.5), "p95": quantile(times, 0.95)},
-    }
-
-
-def _tokens(row: Row) -> list[tuple[int, int, str | None]]:
-    """Each token's characters and its type, None outside entities."""
-    found: list[tuple[int, int, str | None]] = []
-    at = 0
-    for token, tag in zip(row["tokens"], row["tags"], strict=True):
-        start = row["text"].find(token, at)
-        if start < 0:
-            continue
-        at = start + len(token)
-        found.append((start, at, tag[2:] if tag != "O" else None))
-    return found
-
-
 def redteam(cases: Iterable[Row]) -> Report:
     """Our own cases by kind, with Wilson intervals; false alarms counted apart from misses.
 

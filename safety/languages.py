@@ -7,7 +7,7 @@ import unicodedata
 _FREQUENT = {
     "en": """
         the and you your what is are was would could to of with that this how it for when one do
-        have has be in on a an might can who which there from about my me we they not if
+        have has be in on a an might can who which there from about my me we they not if i
     """,
     "de": """
         der das und ist nicht ein eine einen mit sich auf für dem den zu was wie würde könnte

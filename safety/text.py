@@ -17,6 +17,9 @@ from urllib.parse import unquote
 _ZWNJ, _ZWJ, _TEXT_STYLE, _EMOJI_STYLE = "\u200c", "\u200d", "\ufe0e", "\ufe0f"
 _KEEP_CONTROLS = "\n\t"
 _MAX_MARKS = 4
+# Putting marks in order takes the square of their number, so a run is cut where text that can be
+# streamed would be (Unicode Standard Annex 15, section 13).
+_MAX_RUN = 30
 _LAYERS = 2
 _MAX_VIEW = 20_000
 _MAX_DECODED = 12
@@ -33,6 +36,7 @@ _SUSPECT = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]|" + _IGNORABLE.pattern
 )
 _MARK_RUN = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]{5,}")
+_FAR_RUN = re.compile("[\u0300-\U0010ffff]{31,}")
 _JOINING_SCRIPTS = re.compile(
     "[\u0600-\u06ff\u0700-\u077f\u0860-\u08ff\u0900-\u0dff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"
     "\u1800-\u18af\u1b00-\u1b7f\ua840-\ua87f\ua8e0-\ua8ff\ua980-\ua9df]"
@@ -41,6 +45,7 @@ _EMOJI = re.compile(
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u25aa-\u25fe\u2600-\u27bf"
     "\u2934\u2935\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
 )
+_ENCLOSING = frozenset("\u20dd\u20de\u20df\u20e0\u20e2\u20e3\u20e4")
 _KEYCAP_BASE = "0123456789#*"
 
 
@@ -53,23 +58,41 @@ def clean(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.isascii() and not _SUSPECT.search(text):
         return text
-    composed = unicodedata.normalize("NFC", _MARK_RUN.sub(_short_run, _encodable(text)))
+    composed = _composed(_encodable(text))
     if not _SUSPECT.search(composed):
         return composed
     kept: list[str] = []
     for index, char in enumerate(composed):
         if not _SUSPECT.match(char) or _needed(composed, index, kept[-1] if kept else ""):
             kept.append(char)
-    shown = unicodedata.normalize("NFC", "".join(kept))
-    return _MARK_RUN.sub(_short_run, shown)
+    return _composed("".join(kept))
 
 
 def _encodable(text: str) -> str:
     return re.sub("[\ud800-\udfff]", "", text)
 
 
+def _composed(text: str) -> str:
+    """NFC without stacks of accents; cut again behind, as one mark may decompose into two."""
+    return _unstacked(unicodedata.normalize("NFC", _unstacked(text)))
+
+
+def _unstacked(text: str) -> str:
+    return _MARK_RUN.sub(_short_run, _FAR_RUN.sub(_orderable, text))
+
+
 def _short_run(found: re.Match[str]) -> str:
     return found.group()[:_MAX_MARKS]
+
+
+def _orderable(found: re.Match[str]) -> str:
+    kept: list[str] = []
+    marks = 0
+    for char in found.group():
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= _MAX_RUN:
+            kept.append(char)
+    return "".join(kept)
 
 
 def _needed(text: str, index: int, before: str) -> bool:
@@ -119,7 +142,7 @@ def normalise(text: str) -> Normalised:
         if not piece.isascii():
             piece = _plain(piece)
         for char in piece:
-            if not _SUSPECT.match(char):
+            if char not in _ENCLOSING and not _SUSPECT.match(char):
                 chars.append(char)
                 starts.append(start)
                 ends.append(end)
@@ -142,7 +165,7 @@ def _clusters(text: str) -> Iterator[tuple[int, int]]:
 def _plain(piece: str) -> str:
     if piece in _SIGNS:
         return _SIGNS[piece]
-    composed = unicodedata.normalize("NFKC", piece)
+    composed = unicodedata.normalize("NFKC", piece[: 1 + _MAX_RUN])
     if len(composed) > _MAX_MARKS:
         composed = composed[:1] + composed[1:].lstrip("".join(_marks(composed[1:])))
     return "".join(_SIGNS.get(char, char) for char in composed)
@@ -247,7 +270,7 @@ _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}")
 _HEX = re.compile(r"(?:\\x|0x)?[0-9a-fA-F]{2}(?:[\s:,-]?(?:\\x|0x)?[0-9a-fA-F]{2}){5,}")
 _HEX_NOISE = re.compile(r"\\x|0x|[^0-9a-fA-F]")
 _PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
-_LEET_WORD = re.compile(r"(?<![\w@$])(?=[\w@$!|]*[A-Za-z])(?=[\w@$!|]*[0-9@$!|])[\w@$!|]{2,40}")
+_LEET_WORD = re.compile(r"(?<![\w@$!|])(?=[\w@$!|]*[A-Za-z])(?=[\w@$!|]*[0-9@$!|])[\w@$!|]{2,40}")
 _LEET = str.maketrans("013457@$!|", "oieastasil")
 _SPACED = re.compile(r"(?<!\w)(?:\w(?: ?[._*|/-] ?| ))+\w(?!\w)")
 _BROKEN = re.compile(r"(?<=\w)[._*|~^-](?=\w)")

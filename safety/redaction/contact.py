@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterator
 
 from safety.redaction.spans import Found
-from safety.redaction.spoken import spoken_numbers
 
 # "@" or "." as people write them to hide or to say an address. Spoken forms need the whole shape.
-_AT = r"(?:\s{0,3}[@]\s{0,3}|\s{0,3}[\[({<]\s?at\s?[\])}>]\s{0,3}|\s+at\s+)"
+_AT = re.compile(r"@|[\[({<]\s?at\s?[\])}>]|(?<=\s)at(?=\s)", re.IGNORECASE)
 _DOT = r"(?:\s?\.\s?|\s{0,3}[\[({<]\s?(?:dot|\.)\s?[\])}>]\s{0,3}|\s+(?:dot|punkt|punto|point)\s+)"
 _LOCAL_SIGN = r"(?:\s+(?:underscore|dash|hyphen|plus)\s+)"
 _LOCAL = r"[\w+%'-]{1,64}"
@@ -23,37 +22,31 @@ _EMAIL = re.compile(
     rf"(?<![\w.+%'-]){_LOCAL}(?:\.{_LOCAL}){{0,6}}\s?@\s?{_LABEL}(?:\.{_LABEL}){{1,6}}",
     re.IGNORECASE,
 )
-_HIDDEN_EMAIL = re.compile(
-    rf"(?<![\w.+%'-]){_LOCAL}(?:(?:{_DOT}|{_LOCAL_SIGN}){_LOCAL}){{0,4}}{_AT}"
-    rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,3}}{_DOT}(?:{_ENDINGS})(?!\w)",
+_BEFORE_AT = re.compile(
+    rf"(?<![\w.+%'-]){_LOCAL}(?:(?:{_DOT}|{_LOCAL_SIGN}){_LOCAL}){{0,4}}\s{{0,3}}\Z",
     re.IGNORECASE,
 )
+_AFTER_AT = re.compile(
+    rf"\s{{0,3}}{_LABEL}(?:{_DOT}{_LABEL}){{0,3}}{_DOT}(?:{_ENDINGS})(?!\w)", re.IGNORECASE
+)
+_LONGEST_LOCAL = 140
 # "looking at people. It went well" is no address, whatever ends in "it".
 _SENTENCES = re.compile(r"\sat\s.*\.\s", re.IGNORECASE | re.DOTALL)
-_AT_HINT = re.compile(r"@|\bat\b|\[at|\(at", re.IGNORECASE)
 
 
 def find_emails(text: str) -> Iterator[Found]:
     """Mail addresses, also "ada at example dot org" and "ada (at) example.org"."""
     for found in _EMAIL.finditer(text):
         yield Found(found.start(), found.end(), "EMAIL", 1.0)
-    # The disguised form starts at each "at"; looking only around one keeps it linear.
-    for hint in _AT_HINT.finditer(text):
-        start = _words_back(text, hint.start(), words=9)
-        window = text[start : hint.end() + 120]
-        for found in _HIDDEN_EMAIL.finditer(window):
-            if _SENTENCES.search(found.group()):
-                continue
-            if found.start() <= hint.start() - start < found.end():
-                begin = start + _skip_lead(found.group()) + found.start()
-                yield Found(begin, start + found.end(), "EMAIL", 0.9)
-
-
-def _words_back(text: str, end: int, *, words: int) -> int:
-    start = max(0, end - 140)
-    cut = text[start:end].rstrip()
-    spaces = [found.end() for found in re.finditer(r"\s+", cut)]
-    return start + (spaces[-words] if len(spaces) >= words else 0)
+    # Few an "at" has a host behind it, so what stands before one is seldom looked at.
+    for at in _AT.finditer(text):
+        host = _AFTER_AT.match(text, at.end())
+        if host is None:
+            continue
+        local = _BEFORE_AT.search(text, max(0, at.start() - _LONGEST_LOCAL), at.start())
+        if local is None or _SENTENCES.search(text, local.start(), host.end()):
+            continue
+        yield Found(local.start() + _skip_lead(local.group()), host.end(), "EMAIL", 0.9)
 
 
 _LEAD = re.compile(
@@ -100,16 +93,17 @@ _CONTEXT = 48
 
 
 def find_phones(text: str) -> Iterator[Found]:
-    """Phone numbers of many regions, written or said; numbers kept for fiction count too."""
+    """Phone numbers of many regions; numbers kept for fiction count too."""
     for found in _PHONE_RUN.finditer(text):
         run = found.group()
         if _is_phone(run, text[max(0, found.start() - _CONTEXT) : found.start()]):
             yield Found(found.start(), found.end(), "PHONE", 0.9)
-    for number in spoken_numbers(text):
-        bare = number.digits.lstrip("+")
-        before = text[max(0, number.starts[0] - _CONTEXT) : number.starts[0]]
-        if 7 <= len(bare) <= 15 and (_PHONE_WORDS.search(before) or _valid(number.digits)):
-            yield Found(number.starts[0], number.ends[-1], "PHONE", 0.8)
+
+
+def is_said_phone(number: str, before: str) -> bool:
+    """Whether digits that were said, with what was said before them, are a phone number."""
+    digits = number.lstrip("+")
+    return 7 <= len(digits) <= 15 and (bool(_PHONE_WORDS.search(before)) or _valid(number))
 
 
 def _is_phone(run: str, before: str) -> bool:

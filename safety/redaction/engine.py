@@ -1,9 +1,12 @@
 """The redactor: Presidio's engines driven with our own recognisers, in bounded time."""
 
+import math
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from safety.errors import RedactionFailed
@@ -15,6 +18,8 @@ from safety.redaction.money import find_cards, find_ibans
 from safety.redaction.names import find_introduced, find_roster, roster_owner
 from safety.redaction.places import find_addresses, find_postcodes
 from safety.redaction.pseudonyms import PLACEHOLDER, placeholder
+from safety.redaction.said import find_said
+from safety.redaction.scripts import find_in_other_scripts
 from safety.redaction.secrets import find_secrets
 from safety.redaction.spans import Finder, Found
 from safety.redaction.tagger import Tagger
@@ -33,6 +38,7 @@ FINDERS: Mapping[str, Finder] = {
     "ADDRESS": find_addresses,
     "POSTCODE": find_postcodes,
     "NAME": find_introduced,
+    "SAID": find_said,
 }
 # Where two types claim the same characters, the one whose check is the strictest names them.
 _STRENGTH = (
@@ -80,7 +86,7 @@ class Redactor:
         """
         from safety.redaction import presidio
 
-        chosen = finders if finders is not None else {**FINDERS, "TRAINED": Tagger.load().find}
+        chosen = finders if finders is not None else {**FINDERS, **_of_names()}
         return cls(presidio.analyzer(chosen, before_each=_check_time), presidio.anonymizer())
 
     def redact(
@@ -120,7 +126,7 @@ class Redactor:
         _check_time()
         members = list(find_roster(plain.text, roster))
         found = [*members, *(part for one in found for part in _without(one, members, plain.text))]
-        kept = [(one.start, one.end) for one in map(_extent, PLACEHOLDER.finditer(plain.text))]
+        kept = [mark.span() for mark in PLACEHOLDER.finditer(plain.text)]
         found = [one for one in found if not _inside(one, kept)]
         spans = []
         for one in merged(found):
@@ -153,6 +159,11 @@ class Redactor:
         return Redacted(shown, entities, pseudonyms)
 
 
+def _of_names() -> Mapping[str, Finder]:
+    """What needs a model, or guesses: it blurs an utterance, and would refuse a good draft."""
+    return {"OTHER_SCRIPT": find_in_other_scripts, "TRAINED": Tagger.load().find}
+
+
 def merged(found: Sequence[Found]) -> Iterator[Found]:
     """Spans without overlap, in order: what overlaps is united, so no character is left out."""
     group: list[Found] = []
@@ -176,8 +187,15 @@ def _united(group: Sequence[Found]) -> Found:
 
 
 def _without(one: Found, members: Sequence[Found], text: str) -> Iterator[Found]:
-    """A name less the roster's mentions in it, so that a member keeps the one placeholder."""
-    cuts = [(m.start, m.end) for m in members if m.start < one.end and one.start < m.end]
+    """A name less the roster's mentions in it, so that a member keeps the one placeholder.
+
+    `members` are in order and apart from each other.
+    """
+    cuts: list[tuple[int, int]] = []
+    for member in islice(members, bisect_right(members, one.start, key=_end), None):
+        if member.start >= one.end:
+            break
+        cuts.append((member.start, member.end))
     if one.type != "NAME" or not cuts:
         yield one
         return
@@ -189,12 +207,14 @@ def _without(one: Found, members: Sequence[Found], text: str) -> Iterator[Found]
             yield replace(one, start=start + lead, end=start + len(words.rstrip()))
 
 
-def _extent(found: Any) -> Found:
-    return Found(found.start(), found.end(), "PLACEHOLDER", 1.0)
+def _end(one: Found) -> int:
+    return one.end
 
 
 def _inside(one: Found, kept: Sequence[tuple[int, int]]) -> bool:
-    return any(start <= one.start and one.end <= end for start, end in kept)
+    """Whether one of these stretches, in order and apart, holds all of a find."""
+    at = bisect_right(kept, (one.start, math.inf)) - 1
+    return at >= 0 and one.end <= kept[at][1]
 
 
 def _check_time() -> None:

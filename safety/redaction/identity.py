@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 
 from safety.redaction.spans import Found
-from safety.redaction.spoken import spoken_numbers
 
 _DIGIT = re.compile(r"\d")
 _US_SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}[\s.\-_–]\d{2}[\s.\-_–]\d{4}(?![\w-])")
@@ -25,25 +24,16 @@ _NAMED = re.compile(
     r"|medicare(?:\s+number)?|id\s+(?:card|number)|employee\s+(?:id|number)"
     r"|insurance\s+number|patient\s+(?:id|number)|licen[cs]e\s+plate"
     r"|sozialversicherungsnummer|numéro\s+de\s+sécurité\s+sociale)"
-    r"\s*(?:is|ist|est|es|:|#|number|no\.?|="
-    r"|,)*\s*([A-Za-z]{0,4}[\s-]?\d[\w\s.\-/]{3,22}\d\w{0,2}|[A-Z]{1,3}\d{4,12}\w?)",
+    r"\s{0,3}(?:(?:is|ist|est|es|:|#|number|no\.?|="
+    r"|,)\s{0,3}){0,4}([A-Za-z]{0,4}[\s-]?\d[\w\s.\-/]{3,22}\d\w{0,2}|[A-Z]{1,3}\d{4,12}\w?)",
     re.IGNORECASE,
-)
-_SPOKEN_ID = re.compile(
-    r"social|ssn|passport|insurance|licen[cs]e|\bid\b|nhs|identity", re.IGNORECASE
 )
 
 
 def find_national_ids(text: str) -> Iterator[Found]:
     """Numbers of persons: US, UK, DE, FR, ES, IT, PL, BR, IN, and any after its own name."""
-    if _DIGIT.search(text):
-        yield from _written(text)
-    for number in spoken_numbers(text):
-        if _SPOKEN_ID.search(text[max(0, number.starts[0] - 48) : number.starts[0]]):
-            yield Found(number.starts[0], number.ends[-1], "ID", 0.85)
-
-
-def _written(text: str) -> Iterator[Found]:
+    if not _DIGIT.search(text):
+        return
     for pattern in (_US_SSN, _UK_NINO, _ITALIAN, _PAN):
         for found in pattern.finditer(text):
             yield Found(found.start(), found.end(), "ID", 0.9)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 from safety.redaction.spans import Found
-from safety.redaction.spoken import spoken_numbers
 
 _CARD_RUN = re.compile(r"(?<![\w])\d(?:[\s.,_*|/:\-]{0,3}\d){11,30}(?!\w)")
 _CARD_WORDS = re.compile(
@@ -22,13 +21,13 @@ IBAN_LENGTHS = {
     "SA": 24, "SC": 31, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23,
     "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
 }  # fmt: skip
-_IBAN_START = re.compile(r"(?<![^\W_])[A-Za-z]{2}[\s.\-]?\d[\s.\-]?\d")
+_IBAN_START = re.compile(r"(?<![^\W_])[A-Za-z]\s{0,2}[A-Za-z][\s.\-]{0,2}\d[\s.\-]?\d")
 _IBAN_WORD = re.compile(r"\biban\b", re.IGNORECASE)
 _SEPARATORS = frozenset(" .-_/\t\n")
 
 
 def find_cards(text: str) -> Iterator[Found]:
-    """Card numbers of 12 to 19 digits with a right check digit, with any separators or said.
+    """Card numbers of 12 to 19 digits with a right check digit, with any separators.
 
     After a word such as "card" the check digit may be wrong: people mistype their own numbers.
     """
@@ -37,9 +36,6 @@ def find_cards(text: str) -> Iterator[Found]:
         near = _CARD_WORDS.search(text[max(0, found.start() - 40) : found.start()])
         if 12 <= len(digits) <= 19 and (luhn("".join(digits)) or (near and len(digits) >= 14)):
             yield Found(found.start(), found.end(), "CARD", 1.0)
-    for number in spoken_numbers(text):
-        if 13 <= len(number.digits) <= 19 and luhn(number.digits):
-            yield Found(number.starts[0], number.ends[-1], "CARD", 0.9)
 
 
 def luhn(digits: str) -> bool:
@@ -59,7 +55,7 @@ def find_ibans(text: str) -> Iterator[Found]:
     for found in _IBAN_START.finditer(text):
         if found.start() < end_of_last:
             continue
-        country = text[found.start() : found.start() + 2].upper()
+        country = "".join(found.group().split())[:2].upper()
         wanted = IBAN_LENGTHS.get(country)
         if wanted is None:
             continue

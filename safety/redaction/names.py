@@ -30,7 +30,16 @@ WORD_NAMES = frozenset(
     weeks wells west white wild will winter wise wolf wood woods worth would young
     """.split()  # noqa: SIM905  a hundred quoted words would be harder to read
 )
-_PARTICLES = frozenset(
+# Those of them that are first names, and say so where a name is expected.
+_GIVEN = (
+    "Amber|Angel|April|Art|August|Autumn|Bill|Carol|Chase|Christian|Cliff|Crystal|Daisy|Dawn|Dean"
+    "|Drew|Eve|Faith|Frank|Gene|Grace|Grant|Guy|Heather|Holly|Hope|Hunter|Iris|Ivy|Jack|Jean|Joy"
+    "|June|Lance|Mark|Mason|Max|May|Melody|Mercy|Miles|Olive|Pat|Pearl|Penny|Ray|Rich|Rob|Rose"
+    "|Ruby|Sandy|Sky|Star|Sue|Summer|Victor|Violet|Wade|Will"
+)
+_GIVEN_HERE = re.compile(rf"(?<!\w)(?:{_GIVEN})(?!\w)")
+_LABEL = re.compile(rf"(?:^|\n)\s*({_GIVEN}):\s")
+PARTICLES = frozenset(
     """
     de da do dos das del della di du la le van von der den ten ter al el bin ibn abu y e
     """.split()  # noqa: SIM905  a hundred quoted words would be harder to read
@@ -103,7 +112,7 @@ def _parts(roster: tuple[str, ...]) -> dict[str, _Part]:
     owners: dict[str, set[str]] = {}
     for name in roster:
         whole = _folded(name)
-        words = [word for word in whole.split() if len(word) >= 2 and word not in _PARTICLES]
+        words = [word for word in whole.split() if len(word) >= 2 and word not in PARTICLES]
         for part in {whole, *words}:
             if len(part) >= 2:
                 owners.setdefault(part, set()).add(name)
@@ -142,7 +151,16 @@ _SAID_NAME = re.compile(
 
 
 def find_introduced(text: str) -> Iterator[Found]:
-    """Names that someone introduces: "my name is ...", "my colleague Jo Park", "Dr Weber"."""
+    """Names that someone introduces: "my name is ...", "my colleague Jo Park", "Dr Weber".
+
+    Also first names that are words where a name is expected: "with Grace", or "April: I think".
+    """
+    for found in _LABEL.finditer(text):
+        yield Found(found.start(1), found.end(1), "NAME", 0.7)
+    for found in _GIVEN_HERE.finditer(text):
+        before = text[max(0, found.start() - 40) : found.start()]
+        if _STRONG_BEFORE.search(before):
+            yield Found(found.start(), found.end(), "NAME", 0.7)
     for found in _INTRODUCED.finditer(text):
         yield Found(found.start(1), found.end(1), "NAME", 0.8)
     for found in _SAID_NAME.finditer(text):

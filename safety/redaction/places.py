@@ -56,7 +56,7 @@ _US_ZIP = re.compile(
 )
 _ZIP_WORD = re.compile(
     r"(?:zip(?:\s?code)?|post\s?code|postal\s?code|plz|postleitzahl|code\s+postal"
-    r"|código\s+postal|cap)\s*(?:is|ist|est|es|:|number)?\s*"
+    r"|código\s+postal|cap)\s{0,3}(?:is|ist|est|es|:|number)?\s{0,3}"
     r"(\d{4,6}(?:-\d{3,4})?)(?!\w)",
     re.IGNORECASE,
 )

@@ -34,12 +34,9 @@ _LEAST_ENTROPY = 3.6
 
 def find_secrets(text: str) -> Iterator[Found]:
     """Keys and tokens by their shape, words after "password is", long strings that look random."""
-    for pattern in (_SHAPES,):
-        for found in pattern.finditer(text):
-            yield Found(found.start(), found.end(), "SECRET", 1.0)
-    for begin in _PRIVATE_KEY.finditer(text):
-        end = _PRIVATE_END.search(text, begin.end())
-        yield Found(begin.start(), end.end() if end else len(text), "SECRET", 1.0)
+    for found in _SHAPES.finditer(text):
+        yield Found(found.start(), found.end(), "SECRET", 1.0)
+    yield from _private_keys(text)
     for found in _BEARER.finditer(text):
         yield Found(found.start(1), found.end(1), "SECRET", 0.9)
     for found in _NAMED.finditer(text):
@@ -49,6 +46,15 @@ def find_secrets(text: str) -> Iterator[Found]:
     for found in _LONG.finditer(text):
         if _random_like(found.group()):
             yield Found(found.start(), found.end(), "SECRET", 0.7)
+
+
+def _private_keys(text: str) -> Iterator[Found]:
+    """From each beginning to its end; one without an end takes all that follows."""
+    at = 0
+    while begin := _PRIVATE_KEY.search(text, at):
+        end = _PRIVATE_END.search(text, begin.end())
+        at = end.end() if end else len(text)
+        yield Found(begin.start(), at, "SECRET", 1.0)
 
 
 def _secret_like(word: str) -> bool:

@@ -28,10 +28,10 @@ PASSES = {
     "davidson": 0.6,
     "convabuse": 2.0,
     "civil": 0.7,
-    "ailuminate": 3.0,
+    "ailuminate": 6.0,
     "injection": 1.5,
     "own": 6.0,
-    "heard": 4.0,
+    "heard": 8.0,
 }
 SMALL = 3500  # rows; a set as small is never cut
 HEAD_WEIGHT = {"emotion": 0.6, "davidson": 0.5, "commitment": 0.5}

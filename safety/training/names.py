@@ -23,9 +23,10 @@ from torch.nn import functional
 
 from safety.classifiers.tokens import load_tokenizer
 from safety.redaction.tagger import KINDS, LABELS, WINDOW_WORDS, Tagger, encode
+from safety.training.labelled import load
 from safety.training.model import HIDDEN, encoder_path
 from safety.training.scoring import INPUTS, fast_bfloat16
-from safety.training.tagged import Tagged, labels_of, load, lowered
+from safety.training.tagged import Tagged, labels_of, lowered
 
 LAYERS = 4
 RATE, HEAD_RATE = 1.5e-4, 1e-3
@@ -299,8 +300,12 @@ all-MiniLM-L6-v2 with a label per word, dynamic int8, {megabytes:.1f} MB. It is 
 several in the redactor; the session's roster and the pattern recognisers stand beside it. Capitals
 reach it as a hint, and four sentences in ten were trained without any, as speech arrives.
 
-Thresholds, from dev: {thresholds}. English only; names of many origins, but few of each.
-It misses rare names in lower case and nicknames that are words. Do not rely on it alone.
+Thresholds, from dev: {thresholds}.
+
+English in the main; of ten other
+languages it knows a few hundred sentences of our own, so that it neither passes over every name
+there nor masks every noun. Names are of many origins, but few of each. It misses rare names in
+lower case and nicknames that are words. Do not rely on it alone.
 
 ## Dev figures (int8, by word)
 

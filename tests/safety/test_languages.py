@@ -11,6 +11,7 @@ from safety.languages import guess_language, other_script
         ("Quelle est la première chose que vous pourriez faire ?", "fr"),
         ("¿Qué es lo primero que podría hacer usted con el tiempo?", "es"),
         ("Qual è la prima cosa che non ti serve più?", "it"),
+        ("I told her that I need more time", "en"),
         ("too short here", None),
         ("Breathe slowly, shoulders loose, eyes closed, jaw soft", None),
     ],

@@ -27,6 +27,11 @@ def found(tagger, text):
         ("my manager mehmet never listens", [("NAME", "mehmet")]),
         ("we moved to Lisbon last spring", [("PLACE", "Lisbon")]),
         ("Fatima Hassan called me", [("NAME", "Fatima Hassan")]),
+        ("I told Birgit Day that I need more time", [("NAME", "Birgit Day")]),
+        ("I met Aleksandra Little on Tuesday", [("NAME", "Aleksandra Little")]),
+        ("my colleague Nguyễn Thị Hoa left", [("NAME", "Nguyễn Thị Hoa")]),
+        ("I asked Jürgen Müller-Lüdenscheidt", [("NAME", "Jürgen Müller-Lüdenscheidt")]),
+        ("Mein Chef heißt Friedrich Vogt", [("NAME", "Friedrich Vogt")]),
     ],
 )
 def test_names_and_places_of_plain_talk_are_found(tagger, text, names):
@@ -41,12 +46,22 @@ def test_names_and_places_of_plain_talk_are_found(tagger, text, names):
         "mark my words, it will be late",
         "we hope it works out in May",
         "What would be a first small step?",
+        "ticket 91827 and order 5567 are still open",
+        "Die Besprechung am Montag war wieder zu lang",
+        "Hoy quiero aprender a decir que no",
         "",
         "...",
     ],
 )
 def test_ordinary_talk_names_nobody(tagger, text):
     assert found(tagger, text) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["I asked Priya Monday morning", "Tomasz OK that works", "thanks Priya I will try"]
+)
+def test_a_capital_after_a_name_is_no_surname_of_itself(tagger, text):
+    assert all(" " not in words for _, words in found(tagger, text))
 
 
 def test_a_name_late_in_a_long_text_is_found(tagger):

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from coach.bench import document, gateway, kept, line, load, pipeline, stage, vault
 from coach.bench.document import Machine, NoBlock
-from coach.bench.report import Report, plain
+from coach.bench.report import Report, Table, plain
 from coach.bench.saturation import Crowd, Seating, kept_rate, saturation
 from coach.bench.soak import soak
 from coach.demo import load as demo
@@ -167,8 +167,9 @@ class Command(BaseCommand):
 
     def redaction(self) -> Report:
         from safety.comparison import compare
+        from safety.speed import speeds
 
-        return plain(compare())
+        return Report((Table(compare()), Table(speeds())))
 
 
 async def _saturation(own: Server, token: str, say: Callable[[str], None]) -> float:

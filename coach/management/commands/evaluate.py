@@ -22,7 +22,7 @@ def _classifiers(data: Path) -> dict[str, Any]:
 
 
 def _redaction(data: Path) -> dict[str, Any]:
-    from safety.evaluation import redaction
+    from safety.masked import redaction
 
     return redaction(data)
 
