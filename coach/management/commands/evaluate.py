@@ -43,7 +43,12 @@ def _alarms(data: Path) -> dict[str, Any]:
     ordinary += [row["text"] for row in read(data / "rehearsal.jsonl", {"text": str})]
     for entry in read(data / "playbook.jsonl", {"tags": dict}):
         ordinary += entry["tags"].get("triggers", [])
-    return alarms(ordinary, read(OWN_DATA["redteam"] / "guard.jsonl", {"id": str}))
+    cases = OWN_DATA["redteam"]
+    return alarms(
+        ordinary,
+        read(cases / "guard.jsonl", {"id": str}),
+        read(cases / "unseen" / "self_harm.jsonl", {"kind": str, "text": str}),
+    )
 
 
 def _gate(_data: Path) -> dict[str, Any]:
