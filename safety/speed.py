@@ -62,7 +62,7 @@ def _talk(words: int) -> Iterator[str]:
 def _row(what: str, texts: Sequence[str], work: Callable[[str], object]) -> Row:
     work(texts[0])
     times: list[float] = []
-    for text in texts * _ROUNDS:
+    for text in [*texts] * _ROUNDS:
         started = time.perf_counter()
         work(text)
         times.append(1000 * (time.perf_counter() - started))
