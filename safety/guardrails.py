@@ -12,10 +12,9 @@ from safety.text import views
 Policy = Literal["self_harm", "violence", "injection", "toxicity", "off_topic", "unread"]
 
 WORKING_POINT = 0.5
-# Calling a person for nothing wears people out, and the rules alone hear what is said plainly. At
-# 0.9 the head calls for one in ninety ordinary things said in coaching, at 0.65 for one in
-# seventeen (`manage.py evaluate alarms`).
-SELF_HARM_POINT = 0.9
+# Calling a person for nothing wears people out, and not calling may cost a life. At 0.6 six in a
+# hundred of what only sounds alike call on dev, which is as many as we allow.
+SELF_HARM_POINT = 0.6
 _RECENT_TURNS = 3
 _ESCALATED: frozenset[Policy] = frozenset({"self_harm", "violence"})
 
