@@ -18,7 +18,8 @@ from coach.ops import tracing
 
 log = structlog.get_logger(__name__)
 
-CHECKOUT_S = 0.25
+# A stage of the road waits so long for a connection; who has more time, a quarter of it.
+CHECKOUT_S, CHECKOUT_SHARE = 0.25, 0.25
 NO_CONNECTION = (PoolTimeout, TooManyRequests, PoolClosed)
 Params = Mapping[str, Any] | Sequence[Any]
 
@@ -93,7 +94,8 @@ class Database:
             return await self._in_time(query, params, timeout_s)
 
     async def _in_time(self, query: str, params: Params, timeout_s: float) -> list[tuple[Any, ...]]:
-        work = asyncio.create_task(self._fetch(query, params))
+        patience_s = max(CHECKOUT_S, CHECKOUT_SHARE * timeout_s)
+        work = asyncio.create_task(self._fetch(query, params, patience_s))
         try:
             # Not asyncio.timeout: psycopg answers a cancellation only after it has told the
             # server, and a hung server would keep us waiting past our own deadline.
@@ -105,9 +107,9 @@ class Database:
             raise DatabaseLate(f"{self.alias}: no answer within {timeout_s:.3f} s")
         return work.result()
 
-    async def _fetch(self, query: str, params: Params) -> list[tuple[Any, ...]]:
+    async def _fetch(self, query: str, params: Params, patience_s: float) -> list[tuple[Any, ...]]:
         try:
-            return await self._run(query, params)
+            return await self._run(query, params, patience_s)
         # The pool's own errors are OperationalErrors too, and say nothing of a connection.
         except NO_CONNECTION as none:
             raise DatabaseDown(f"{self.alias}: no connection") from none
@@ -119,13 +121,13 @@ class Database:
             log.error("database.refused", alias=self.alias, error=type(refused).__name__)
             raise DatabaseRefused(f"{self.alias}: {type(refused).__name__}") from refused
         try:
-            return await self._run(query, params)
+            return await self._run(query, params, patience_s)
         except psycopg.OperationalError as down:
             raise DatabaseDown(f"{self.alias}: no connection") from down
 
-    async def _run(self, query: str, params: Params) -> list[tuple[Any, ...]]:
+    async def _run(self, query: str, params: Params, patience_s: float) -> list[tuple[Any, ...]]:
         scope = tenancy.current()
-        async with self._borrowed() as connection, connection:
+        async with self._borrowed(patience_s) as connection, connection:
             # What is sent before one Sync is one transaction, and one round trip.
             async with connection.pipeline():
                 await connection.execute(tenancy.TELL, scope.settings)
@@ -133,13 +135,13 @@ class Database:
             return await cursor.fetchall() if cursor.description else []
 
     @asynccontextmanager
-    async def _borrowed(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    async def _borrowed(self, patience_s: float) -> AsyncIterator[AsyncConnection[TupleRow]]:
         """A connection that comes back to the pool, also when its borrower is cancelled.
 
         One that was given up half-way is closed: what its server still has to say would be taken
         for the next borrower's answer.
         """
-        connection = await self._lent()
+        connection = await self._lent(patience_s)
         try:
             yield connection
         finally:
@@ -147,22 +149,22 @@ class Database:
                 connection.pgconn.finish()
             await asyncio.shield(self._returning(connection))
 
-    async def _lent(self) -> AsyncConnection[TupleRow]:
+    async def _lent(self, patience_s: float) -> AsyncConnection[TupleRow]:
         """A connection that its server has not closed meanwhile, as far as the socket tells.
 
         The pool's own `check` asks every server in turn, and cancelled it loses those it holds.
         """
         for _ in range(settings.DATABASE_POOL):
-            connection = await self._taken()
+            connection = await self._taken(patience_s)
             if _is_open(connection):
                 return connection
             # The pool closes it and opens another one.
             await asyncio.shield(self._returning(connection))
-        return await self._taken()
+        return await self._taken(patience_s)
 
-    async def _taken(self) -> AsyncConnection[TupleRow]:
+    async def _taken(self, patience_s: float) -> AsyncConnection[TupleRow]:
         # The pool loses a connection that it hands to somebody who is cancelled at that moment.
-        lending = asyncio.ensure_future(self._opened.getconn())
+        lending = asyncio.ensure_future(self._opened.getconn(timeout=patience_s))
         try:
             return await asyncio.shield(lending)
         except asyncio.CancelledError:

@@ -114,7 +114,7 @@ async def test_a_busy_pool_is_not_taken_for_a_broken_one():
         with capture_logs() as told:
             ends = await asyncio.gather(
                 *(
-                    pool.fetch("SELECT pg_sleep(0.6)", timeout_s=5)
+                    pool.fetch("SELECT pg_sleep(0.6)", timeout_s=1)
                     for _ in range(3 * settings.DATABASE_POOL)
                 ),
                 return_exceptions=True,

@@ -102,7 +102,7 @@ async def test_after_erasure_no_word_of_theirs_is_left_anywhere(room, fay):
             "type": "feedback",
             "nudge": nudge,
             "verdict": "edited",
-            "text": "what about yakcanary first",
+            "text": "try yakcanary before you decide",
         }
         await ada.send(verdict)
         await ada.until("nudge.feedback")

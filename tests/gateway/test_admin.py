@@ -85,6 +85,8 @@ def test_the_board_of_models_and_money_draws_days_and_both_sides_of_a_trial(
             settled_at=timezone.now(), first_ms=40.0,
         )  # fmt: skip
     page = spending.board(request_of_staff).content.decode()
+    trial.delete()
+    route.delete()
     assert f">{name}</text>" in page
     assert "<svg" in page
     candidate = page.split('<th scope="row">candidate</th>')[1].split("</tr>")[0]
