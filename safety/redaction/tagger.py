@@ -58,9 +58,10 @@ _HOURS = frozenset(
 )
 _SENTENCE_ENDS = frozenset(".!?:¿¡")
 # A word beside a name needs less of a share than one alone to be taken for a part of it: after a
-# name in capitals, after one in lower case, and before one. Chosen on our own dev sentences. Where
-# a sentence begins, a capital says nothing: "Ring Ada" is told from "Mary Ann" by the share alone.
-_AFTER_CASED, _AFTER_LOWER, _BEFORE, _BEFORE_AT_START = 0.004, 0.03, 0.012, 0.3
+# name in capitals, after one in lower case, and before one. Chosen on our own dev sentences.
+_AFTER_CASED, _AFTER_LOWER, _BEFORE = 0.004, 0.03, 0.012
+# Without a capital that says anything ("Ring Ada", "raw"), a name needs a larger share.
+_BARE_NAME = 0.3
 _NAME = KINDS.index("NAME")
 # What is numbered and no house.
 _NUMBERED = frozenset(
@@ -218,8 +219,16 @@ class Tagger:
         """The kind that each word has for itself, -1 for an ordinary one."""
         shares = chances[:, 1::2] + chances[:, 2::2]
         best = shares.argmax(1)
-        enough = shares[np.arange(len(words)), best] >= np.array(self.thresholds)[best]
+        least = np.array(self.thresholds)[best]
+        bare = [not _is_telling(words, at) for at in range(len(words))]
+        least[np.array(bare, bool) & (best == _NAME)] = _BARE_NAME
+        enough = shares[np.arange(len(words)), best] >= least
         return [int(kind) if held else -1 for kind, held in zip(best, enough, strict=True)]
+
+
+def _is_telling(words: Sequence[tuple[str, int, int]], at: int) -> bool:
+    """Whether a capital says anything: it is there, and not because a sentence begins."""
+    return words[at][0][0].isupper() and at > 0 and words[at - 1][0] not in _SENTENCE_ENDS
 
 
 def _widened(
@@ -238,8 +247,8 @@ def _widened(
             kinds[at] = _NAME
             inside.add(at)
     for at in range(len(words) - 2, -1, -1):
-        starts = words[at][0][0].isupper() and (at == 0 or words[at - 1][0] in _SENTENCE_ENDS)
-        least = _BEFORE_AT_START if starts else _BEFORE
+        starts = words[at][0][0].isupper() and not _is_telling(words, at)
+        least = _BARE_NAME if starts else _BEFORE
         half = kinds[at + 1] == _NAME and kinds[at] == -1 and shares[at] >= least
         if half and words[at][0].isalpha() and _may_be_surname(words, at + 1):
             kinds[at] = _NAME
