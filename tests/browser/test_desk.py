@@ -1,12 +1,16 @@
 """The administrator's desk: a file becomes a draft, versions are compared, a search is tried."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
+from django.utils import timezone
 from playwright.async_api import Page, expect
 
+from coach.demo.load import Demo
+from coach.gateway.models import ModelCall
 from coach.models import Member
 from coach.rooms.rights import erase_member
 from rag import ingest
@@ -138,3 +142,24 @@ async def test_the_audit_is_verified_at_the_desk(open_window: OpenWindow, room: 
     await expect(erased.get_by_role("cell", name="yes")).to_be_visible()
     await whole(page)
     await picture(page, "evidence-laptop-light")
+
+
+async def test_models_and_money_are_drawn_for_whoever_reads_or_hears_them(
+    open_window: OpenWindow, demo: Demo
+) -> None:
+    now = timezone.now()
+    for days, micros in ((0, 40_000), (1, 90_000), (2, 60_000)):
+        at = now - timedelta(days=days)
+        ModelCall.objects.create(
+            organisation=demo.session.organisation, session_id=demo.session.id, role="nudge",
+            route="drawn", outcome="ok", micros=micros, at=at, settled_at=at, first_ms=80.0,
+        )  # fmt: skip
+    for look in ("laptop", "phone"):
+        page = await open_window(look)
+        await enter(page, "/admin/spending/")
+        await expect(page.get_by_role("img", name="Cost a day by route")).to_be_visible()
+        await page.get_by_text("The same as a table").click()
+        await expect(page.get_by_role("cell", name="drawn").first).to_be_visible()
+        await whole(page)
+        await picture(page, f"spending-{look}-light")
+    ModelCall.objects.filter(route="drawn").delete()
