@@ -8,7 +8,7 @@ export LOG_JSON ?= 0
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run test test-offline check bench objectives rules side-by-side test-engines triton browser format lock clean
+.PHONY: run test test-offline proofs check bench objectives rules side-by-side engines test-engines triton browser format lock clean
 
 run: $(STAMP)
 	@$(BIN)/python manage.py serve
@@ -46,9 +46,15 @@ side-by-side: $(STAMP)
 	$(BIN)/python tests/engines/install.py frameworks
 	.engines/frameworks/bin/python tests/engines/side_by_side.py
 
-test-engines: $(STAMP) .engines/redis .engines/chromium .engines/prometheus
+# Every test that repeats something, as often as the documentation says. TESTS names a part.
+proofs: engines
+	PROOFS=full $(BIN)/python -m pytest -m "" --timeout 7200 $(TESTS)
+
+engines: $(STAMP) .engines/redis .engines/chromium .engines/prometheus
 	$(BIN)/python tests/engines/install.py triton
 	$(BIN)/python tests/engines/install.py vllm
+
+test-engines: engines
 	$(BIN)/python -m pytest -m "engines or browser" --timeout 900
 
 triton: $(STAMP)

@@ -62,7 +62,7 @@ class Engines:
         does not travel.
         """
         try:
-            async with asyncio.timeout(min(REDACT_S, deadline.remaining_s())):
+            async with asyncio.timeout(deadline.at_most_s(REDACT_S)):
                 return await asyncio.to_thread(
                     self.redactor.redact,
                     text,

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
+USUAL_NUDGE_MS = 650
 
 
 class Environment(BaseSettings):
@@ -59,7 +60,9 @@ class Environment(BaseSettings):
     roads_per_worker: int = Field(64, ge=4, le=1000, description="Utterances under way at most")
     memory_limit_mb: int = Field(0, ge=0, description="0: the container's limit, or all there is")
 
-    nudge_ms: int = Field(650, ge=50, le=5000, description="Without a clause by then: a passage")
+    nudge_ms: int = Field(
+        USUAL_NUDGE_MS, ge=50, le=5000, description="Without a clause by then: a passage"
+    )
     terminal_ms: int = Field(1300, ge=100, le=10000, description="Every road ends by then")
     store_raw_text: bool = Field(False, description="Never in production: keeps unredacted words")
     otel_exporter_otlp_endpoint: str = Field("", description="Collector; empty: no traces")
@@ -98,6 +101,11 @@ class Environment(BaseSettings):
         if self.store_raw_text:
             raise ValueError("STORE_RAW_TEXT is for development and is refused in production")
         return self
+
+    @property
+    def patience(self) -> float:
+        """How many times their usual time the road's stages may take: more where `NUDGE_MS` is."""
+        return max(1.0, self.nudge_ms / USUAL_NUDGE_MS)
 
     @property
     def embedded_database(self) -> bool:

@@ -39,6 +39,7 @@ class Grounding:
 
     passages: Sequence[Cited]
     encoder: Encoder | None
+    patience: float = 1.0
     resting: list[Resting] = field(default_factory=list)
     _known: Vectors | None = field(default=None, repr=False)
 
@@ -115,4 +116,4 @@ class Grounding:
 
     async def _embed(self, text: str) -> Vectors:
         assert self.encoder is not None
-        return await self.encoder.embed_query(text, timeout_s=EMBED_S)
+        return await self.encoder.embed_query(text, timeout_s=EMBED_S * self.patience)

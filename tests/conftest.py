@@ -27,6 +27,9 @@ os.environ.setdefault("UTTERANCES_PER_S", "1000")
 os.environ.setdefault("UTTERANCE_BURST", "1000")
 os.environ.setdefault("SOCKETS_PER_USER", "1000")
 os.environ.setdefault("KEEP_DRAFTS_HOURS", "0")
+# What is said is the same on any machine; the tests of when have the limits of `SHIPPED`.
+os.environ.setdefault("NUDGE_MS", "2600")
+os.environ.setdefault("TERMINAL_MS", "5200")
 # Several runs may share the embedded server, so each has a database of its own.
 os.environ["DATABASE_NAME"] = f"test_{WORKER}_{os.getpid()}"
 # The chains of this run's database are no continuation of anybody's.

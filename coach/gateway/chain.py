@@ -171,8 +171,8 @@ class Chain:
         tokens = 1 if route.least_confidence is None else WEIGHED_TOKENS
         try:
             if self._ledger is not None:
-                left = order.deadline.remaining_s()
-                await self._ledger.reserve(call, timeout_s=min(LEDGER_S, left))
+                limit_s = order.deadline.at_most_s(LEDGER_S)
+                await self._ledger.reserve(call, timeout_s=limit_s)
             reserved_ms = (time.perf_counter() - begun) * 1000
             metrics.ROUTING.observe(order.chosen_ms + reserved_ms)
             await call.attempt.begin(

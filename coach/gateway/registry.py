@@ -12,7 +12,7 @@ from django.conf import settings
 
 from coach.database import Database
 from coach.gateway.plan import Kind, Plan, Switches, Trial, Used
-from coach.gateway.routes import Engine, Role, Route, Stage, Tier
+from coach.gateway.routes import FIRST_MS, STALL_MS, Engine, Role, Route, Stage, Tier
 
 SEED_FILE = Path(__file__).parent / "routes.toml"
 
@@ -72,6 +72,8 @@ def routes_from_environment() -> tuple[Route, ...]:
             structured=env.llm_structured,
             tokenizer=env.llm_tokenizer,
             context_tokens=env.llm_context_tokens,
+            first_ms=round(FIRST_MS * env.patience),
+            stall_ms=round(STALL_MS * env.patience),
         ),
     )
 

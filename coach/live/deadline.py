@@ -14,18 +14,23 @@ class Deadline:
     """A moment on the monotonic clock; wall clocks may jump."""
 
     at: float
+    patience: float = 1.0
 
     @classmethod
-    def after_ms(cls, milliseconds: float) -> Self:
-        return cls(time.monotonic() + milliseconds / 1000)
+    def after_ms(cls, milliseconds: float, *, patience: float = 1.0) -> Self:
+        return cls(time.monotonic() + milliseconds / 1000, patience)
 
     def remaining_s(self) -> float:
         """Seconds left, never negative."""
         return max(0.0, self.at - time.monotonic())
 
+    def at_most_s(self, seconds: float) -> float:
+        """Seconds for one stage: its usual limit, by how patient this road is, or what is left."""
+        return min(seconds * self.patience, self.remaining_s())
+
     def sooner_of_ms(self, milliseconds: float) -> "Deadline":
         """This deadline, or the one so many milliseconds from now if that is sooner."""
-        return Deadline(min(self.at, time.monotonic() + milliseconds / 1000))
+        return Deadline(min(self.at, time.monotonic() + milliseconds / 1000), self.patience)
 
 
 @dataclass

@@ -224,7 +224,7 @@ class Hub:
     ) -> tuple[Said, bool]:
         """What became of it, and whether its road is being walked from here on."""
         watch = Stopwatch()
-        begun = Deadline.after_ms(settings.ENV.terminal_ms)
+        begun = Deadline.after_ms(settings.ENV.terminal_ms, patience=settings.ENV.patience)
         clause_by = Deadline.after_ms(settings.ENV.nudge_ms)
         for attempt in range(ACCEPT_ATTEMPTS):
             # A roster that grew meanwhile holds a name that this redaction did not know.

@@ -10,13 +10,13 @@ JUDGE_S = 0.1
 LAST_CHARACTERS = 160
 
 
-def toxicity_judge(classifiers: Classifiers) -> Judge:
+def toxicity_judge(classifiers: Classifiers, *, patience: float = 1.0) -> Judge:
     """A judge by the classifiers; what they could not read is refused like what they condemn."""
 
     async def judge(text: str) -> str | None:
         try:
             signals = await classifiers.read_signals(
-                text[-LAST_CHARACTERS:], role="facilitator", timeout_s=JUDGE_S
+                text[-LAST_CHARACTERS:], role="facilitator", timeout_s=JUDGE_S * patience
             )
         except SignalsFailed:
             return "unread"

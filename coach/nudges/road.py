@@ -144,7 +144,7 @@ async def _disclose(heard: Heard, engines: Engines, deadline: Deadline) -> Discl
         recipient=engines.recipient,
         stored=STORED_FIELDS,
         about=heard.utterance,
-        timeout_s=min(DISCLOSE_S, deadline.remaining_s()),
+        timeout_s=deadline.at_most_s(DISCLOSE_S),
     )
     for name in view.unknown:
         metrics.UNKNOWN_FIELDS.labels(name).inc()
@@ -192,7 +192,7 @@ async def _rule(
                 purpose=Purpose.EMOTION_SIGNALS,
                 recipient="trigger rules",
                 about=heard.utterance,
-                timeout_s=min(DISCLOSE_S, deadline.remaining_s()),
+                timeout_s=deadline.at_most_s(DISCLOSE_S),
             )
             feelings = Field.EMOTION.value in felt.released
         except ConsentError:
@@ -212,7 +212,7 @@ async def _read(
     turns = (
         tuple(context.get("recent_turns", "").split("\n")) if context.get("recent_turns") else ()
     )
-    limit_s = min(READ_S, deadline.remaining_s())
+    limit_s = deadline.at_most_s(READ_S)
 
     async def signals() -> Signals | None:
         try:

@@ -96,7 +96,9 @@ class Writing:
 
     async def _from_model(self, asked: Prompt, ask: Ask, above: Tier | None) -> Nudge:
         passages = self.trace.passages[: asked.passages]
-        grounding = Grounding(passages, self.engines.retrieval.encoder)
+        grounding = Grounding(
+            passages, self.engines.retrieval.encoder, patience=self.deadline.patience
+        )
         async with (
             while_allowed(self._still_allowed),
             self.engines.gateway.draft(
@@ -109,7 +111,7 @@ class Writing:
                 aiter(draft),
                 passages=[p.text for p in passages],
                 protected=self._protected,
-                judges=(toxicity_judge(self.engines.classifiers),),
+                judges=(toxicity_judge(self.engines.classifiers, patience=self.deadline.patience),),
             )
             async with aclosing(passed), aclosing(grounding.release(passed)) as clauses:
                 with tracing.span("gate") as gated:
@@ -162,14 +164,14 @@ class Writing:
             kept = await self.engines.kept.find(
                 self.heard.text, terms, among=[p.id for p in self.trace.passages],
                 avoid=self.heard.state.recent_passages,
-                timeout_s=min(FIND_S, self.deadline.remaining_s()),
+                timeout_s=self.deadline.at_most_s(FIND_S),
             )  # fmt: skip
             told.tell({"sidecoach.cache_hit": kept is not None and kept.sure})
         return kept
 
     async def _still_allowed(self) -> None:
         now = await self.engines.vault.epoch(
-            self.heard.member, timeout_s=min(EPOCH_S, self.deadline.remaining_s())
+            self.heard.member, timeout_s=self.deadline.at_most_s(EPOCH_S)
         )
         if now != self.view.epoch:
             raise ConsentChanged

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from itertools import product
 
+from tests.proofs import repeats
+
 HOST = "evil.example"
 MARKUP = (
     '<img src="//evil.example/x.png" onerror="document.title=1">',
@@ -56,7 +58,7 @@ CARRIERS = (
 )
 # Characters a chunk; the smallest cut through every tag, escape and link.
 SIZES = (1, 2, 5, 17, 4000)
-COUNT = 1000
+COUNT = repeats(200, full=1000)
 
 Output = tuple[str, int]
 

@@ -14,11 +14,12 @@ from django.conf import settings
 from coach import embedded
 from coach.live import server
 from coach.live.client import LiveClient
-from tests.people import EVERYTHING
+from tests.people import EVERYTHING, SHIPPED
+from tests.proofs import repeats
 from tests.scripted_model import ScriptedModel
 
 STUCK = "I keep putting off the report for the steering group"
-PEOPLE, UTTERANCES = 10, 1_000
+PEOPLE, UTTERANCES = 10, repeats(200, full=1_000)
 REFUSED = ("no_nudge", "consent_unavailable")
 FAIL = """
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what}; RETURN NEW; END $$;
@@ -51,7 +52,7 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.fixture(scope="module")
 def served(demo: object, model: ScriptedModel) -> Iterator[server.Server]:
-    environment = {"LLM_BASE_URL": model.url, "LLM_MODEL": "scripted"}
+    environment = {"LLM_BASE_URL": model.url, "LLM_MODEL": "scripted", **SHIPPED}
     with server.running(log=settings.DATA_DIR / "server-audit.log", environment=environment) as run:
         yield run
 
@@ -78,7 +79,7 @@ def ready(url: str) -> tuple[int, str]:
 
 
 @pytest.mark.timeout(300)
-async def test_a_thousand_utterances_without_an_audit_are_no_call(served, model, open_room):
+async def test_utterances_without_an_audit_are_no_call(served, model, open_room):
     room = await open_room(served)
     async with AsyncExitStack() as stack:
         people = []

@@ -20,10 +20,11 @@ from coach.live import server
 from coach.live.client import LiveClient, rest
 from tests.line import Witness, compare
 from tests.people import EVERYTHING
+from tests.proofs import repeats
 
 STUCK = "I keep putting off the report"
 CRASHES = 3
-DATABASE_CRASHES = 200 if os.environ.get("PROOFS") == "full" else 3
+DATABASE_CRASHES = repeats(3, full=200)
 
 
 async def reconnect(client: LiveClient) -> None:

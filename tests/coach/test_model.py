@@ -13,7 +13,7 @@ from django.conf import settings
 from coach.live import server
 from coach.live.client import LiveClient
 from rag.models import Passage
-from tests.people import EVERYTHING, OpenRoom, Room
+from tests.people import EVERYTHING, SHIPPED, OpenRoom, Room
 from tests.scripted_model import Answer, ScriptedModel, says
 
 STUCK = "I keep putting off the report for the steering group"
@@ -34,6 +34,16 @@ def served(demo: object, model: ScriptedModel) -> Iterator[server.Server]:
     log.unlink(missing_ok=True)
     environment = {"LLM_BASE_URL": model.url, "LLM_MODEL": "scripted", "LOG_LEVEL": "DEBUG"}
     with server.running(log=log, environment=environment) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def timely(demo: object, model: ScriptedModel) -> Iterator[server.Server]:
+    """One with the limits that Sidecoach is shipped with."""
+    with server.running(
+        log=settings.DATA_DIR / "server-timely.log",
+        environment={"LLM_BASE_URL": model.url, "LLM_MODEL": "scripted", **SHIPPED},
+    ) as running:
         yield running
 
 
@@ -227,7 +237,10 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
-async def test_whatever_the_model_does_the_playbook_answers_in_time(room, model, fault):
+async def test_whatever_the_model_does_the_playbook_answers_in_time(
+    open_room, timely, model, fault
+):
+    room = await open_room(timely)
     model.script = fault
     async with person(room) as ada:
         for _ in range(3):

@@ -48,9 +48,10 @@ from rag.models import (
     Vector,
     VersionEvent,
 )
+from tests.proofs import repeats
 
 ROOT = Path(__file__).parents[2]
-QUERIES, AT_ONCE = 10_000, 40
+QUERIES, AT_ONCE = repeats(2_000, full=10_000), 40
 # What no organisation owns: what may be asked for, and the words of the notice.
 NOBODYS = {
     "Purpose", "Field", "PolicyRule", "Notice", "SigningKey", "RegisteredRoute", "Trial", "Switch",

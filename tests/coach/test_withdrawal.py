@@ -14,9 +14,10 @@ from coach.live.client import LiveClient, rest
 from coach.models import Nudge
 from consent.models import Disclosure
 from tests.people import EVERYTHING
+from tests.proofs import repeats
 from tests.scripted_model import Answer, ScriptedModel, says
 
-RACES = 500
+RACES = repeats(96, full=500)
 SILENT_S = 0.25
 TOPICS = ("garden", "kitchen", "cellar", "attic", "garage", "balcony", "hallway", "studio")
 SAID = "I keep putting off the {} report and do not know how to begin"
@@ -93,7 +94,7 @@ class Racer:
 
 
 @pytest.mark.timeout(600)
-async def test_in_500_races_nothing_is_sent_or_shown_that_was_taken_back(workers, model, open_room):
+async def test_in_no_race_is_anything_shown_that_was_taken_back(workers, model, open_room):
     speaking, deciding = workers
     room = await open_room(speaking)
     rng = random.Random(3)

@@ -15,8 +15,9 @@ from consent.keys import KeyRing
 from consent.models import ClosedPurpose, Disclosure, Notice, PolicyRule, Record, Subject
 from consent.registry import FIELDS, PURPOSES, Purpose
 from consent.vault import Vault
+from tests.proofs import repeats
 
-ASKED, SUBJECTS = 10_000, 120
+ASKED, SUBJECTS = repeats(2_000, full=10_000), 120
 NAMES = [seed.key.value for seed in FIELDS]
 STORED = ("display_name", "goal", "profile_note")
 

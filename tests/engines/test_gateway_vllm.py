@@ -26,10 +26,11 @@ from coach.nudges.prompt import build_prompt, cache_salt
 from rag.retrieval import Explanation, Passage
 from safety.jsonlines import read
 from tests.engines import processes
+from tests.proofs import repeats
 
 pytestmark = pytest.mark.engines
 
-DRAFTS, AT_ONCE = 600, 4
+DRAFTS, AT_ONCE = repeats(200, full=600), 4
 COLD_MS = 120_000
 TOKENIZER = processes.ENGINES / "tiny-model" / "tokenizer.json"
 SHOWN = Explanation("", None, None, None, None, 1.0, None, "", {})

@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import os
 import random
 import signal
 import time
@@ -19,11 +18,11 @@ from coach.live.server import Server
 from tests.engines import processes
 from tests.line import Witness, compare
 from tests.people import EVERYTHING
+from tests.proofs import FULL, repeats
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(3600)]
-FULL = os.environ.get("PROOFS") == "full"
-CUTS, KILLED_SHARE, PEOPLE = (1000 if FULL else 40), 0.2, 8
-ROUNDS = 5 if FULL else 1
+CUTS, KILLED_SHARE, PEOPLE = repeats(40, full=1000), 0.2, 8
+ROUNDS = repeats(1, full=5)
 # Of what comes down one line before it is cut at the latest: some ten utterances.
 BYTES = 12_000
 

@@ -22,9 +22,10 @@ from tests.coach.test_model import (
     wrong_schema,
 )
 from tests.gateway.conftest import at, words
+from tests.proofs import repeats
 from tests.scripted_model import Answer, says
 
-UTTERANCES, AT_ONCE = 50, 5
+UTTERANCES, AT_ONCE = repeats(20, full=50), 5
 GOOD = "What would done look like?"
 
 

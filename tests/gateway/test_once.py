@@ -11,6 +11,7 @@ from coach.live import server
 from coach.live.client import LiveClient, Turn
 from coach.models import Utterance
 from tests.people import EVERYTHING
+from tests.proofs import repeats
 from tests.scripted_model import Answer, says
 
 TIMES = 5
@@ -45,9 +46,9 @@ def workers(demo, model):
 @pytest.mark.parametrize(
     ("members", "ids"),
     [
-        pytest.param(4, 15, id="300 of 60, 20 at once", marks=pytest.mark.timeout(300)),
+        pytest.param(4, 15, id="each five times, 20 at once", marks=pytest.mark.timeout(300)),
         pytest.param(
-            10, 200, id="10,000 of 2,000, 50 at once",
+            10, repeats(30, full=200), id="each five times, 50 at once",
             marks=[pytest.mark.engines, pytest.mark.timeout(900)],
         ),
     ],

@@ -13,6 +13,7 @@ from scipy import sparse
 from rag import lexical
 from rag.models import Passage
 from rag.sources import Card, read
+from tests.proofs import repeats
 
 WORDS = [
     "goal",
@@ -49,7 +50,7 @@ def texts():
     return [" ".join(rng.choices(WORDS, k=rng.randint(3, 40))) for _ in range(300)]
 
 
-QUERIES = 1_000
+QUERIES = repeats(300, full=1_000)
 
 
 def corpora():

@@ -12,6 +12,7 @@ from rag.errors import PlaybookMissing, VersionClosed
 from rag.models import Passage, Playbook, PlaybookVersion, VersionEvent
 from rag.retrieval import Retrieval
 from rag.sources import Card
+from tests.proofs import repeats
 
 
 def card(key, body):
@@ -100,7 +101,7 @@ def test_an_unknown_playbook_or_version_is_named(shelve):
         lifecycle.version(library.playbook, 7)
 
 
-VERSIONS, CLIENTS = 100, 20
+VERSIONS, CLIENTS = repeats(30, full=100), 20
 
 
 async def test_searches_see_one_version_while_a_hundred_others_are_published(shelve):

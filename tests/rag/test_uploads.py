@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from rag.models import Entry, Passage
 from rag.sources import Card
+from tests.proofs import repeats
 from tests.rag.test_ingest import everything_stored
 
-UPLOADS = 200
+UPLOADS = repeats(40, full=200)
 FIRST = ("Marla", "Teodor", "Ngozi", "Aoife", "Hiroshi", "Camila", "Jakub", "Leila", "Oskar", "Wei")
 LAST = (
     "Quindt",
