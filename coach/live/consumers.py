@@ -13,6 +13,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from coach import tenancy
 from coach.database import DatabaseError
 from coach.errors import Overloaded, Refused
+from coach.live.allowance import NONSENSE
 from coach.live.delivery import CLOSE_RESTARTING, CLOSE_SLOW, READ_S, UNREAD_S, Delivery, as_json
 from coach.live.frames import (
     Cancel,
@@ -44,7 +45,6 @@ from coach.rooms.joining import membership
 
 log = structlog.get_logger(__name__)
 
-BURST, PER_S = 20, 10.0
 # A goodbye to somebody who does not read is not waited for.
 GOODBYE_S = 0.2
 
@@ -93,7 +93,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if self.line is None:
             await self._refuse(429)
             return
-        self._allowance, self._refilled = float(BURST), asyncio.get_running_loop().time()
+        self.who = rights.who
         delivery = Delivery(self.hub, member, rights, self.channel_layer, self.channel_name)
         await self.accept()
         try:
@@ -139,12 +139,13 @@ class SessionConsumer(AsyncWebsocketConsumer):
         delivery.spoke()
         key: UUID | None = None
         try:
-            frame = parse(text_data, bytes_data)
+            try:
+                frame = parse(text_data, bytes_data)
+            except FrameError:
+                await self._slowed_down(NONSENSE)
+                raise
             key = frame.client_msg_id if isinstance(frame, Say) else None
-            if not self._within_rate(frame):
-                metrics.FRAMES_REFUSED.labels("rate").inc()
-                # Nothing is read from them meanwhile, so that a flood costs whoever sends it.
-                await asyncio.sleep(1 / PER_S)
+            if await self._slowed_down() and not isinstance(frame, Ping | Resume):
                 raise FrameError("rate_limited", "Too many frames; slow down.", key)
             await self._handle(frame, delivery)
         except FrameError as exc:
@@ -258,14 +259,10 @@ class SessionConsumer(AsyncWebsocketConsumer):
         with contextlib.suppress(DatabaseError):
             await control.tell_presence(self.hub, self.session, self.member)
 
-    def _within_rate(self, frame: Frame) -> bool:
-        """A bucket of 20 frames that refills at 10 a second; pings are free."""
-        if isinstance(frame, Ping | Resume):
-            return True
-        now = asyncio.get_running_loop().time()
-        self._allowance = min(BURST, self._allowance + (now - self._refilled) * PER_S)
-        self._refilled = now
-        if self._allowance < 1:
-            return False
-        self._allowance -= 1
-        return True
+    async def _slowed_down(self, frames: float = 1.0) -> bool:
+        """Read nothing until what was sent is made up for, so that a flood costs its sender."""
+        wait_s = self.hub.allowances.spend(self.who, frames)
+        if wait_s > 0:
+            metrics.FRAMES_REFUSED.labels("rate").inc()
+            await asyncio.sleep(wait_s)
+        return wait_s > 0

@@ -18,6 +18,7 @@ from coach.errors import Overloaded, Refused
 from coach.gateway.ledger import BudgetNews
 from coach.live import doorbell
 from coach.live.admission import Admission
+from coach.live.allowance import Allowances
 from coach.live.deadline import Deadline, Stopwatch
 from coach.live.delivery import CLOSE_RESTARTING
 from coach.live.frames import Say
@@ -112,6 +113,7 @@ class Hub:
         self._reports: dict[UUID, asyncio.Task[None]] = {}
         self._measuring: asyncio.Task[None] | None = None
         self.lines = Lines(engines.database)
+        self.allowances = Allowances(time.monotonic)
         self.orders = Orders(self)
         self.warmer = Warmer(engines, self.room)
         self.admission = Admission(
