@@ -37,6 +37,7 @@ def alarms(
         "suite": "alarms",
         "working point": guardrails.SELF_HARM_POINT,
         "called at the working point": _called(scores, guardrails.SELF_HARM_POINT),
+        "called, or answered with care": _called(scores, guardrails.CAREFUL_POINT),
         "by point": {str(point): _called(scores, point) for point in POINTS},
     }
 

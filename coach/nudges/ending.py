@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from coach.live.log import Outgoing
 from coach.models import EXPIRES_S, FACILITATORS
+from coach.nudges.help import help_card
 from coach.nudges.outcome import Blocked, Cancelled, Escalated, Failed, Nudge, Outcome, Silence
 from coach.nudges.trace import Heard, Trace
 from coach.ops import metrics, tenants
@@ -126,12 +127,13 @@ class Ending:
             },
             "text": released.get("utterance"),
             "outcome": self.kind,
-            "reason": self.reason,
+            "reason": self._told_reason,
         }
         if "utterance" in released and self.trace.signals is not None:
             frame["signals"] = {
                 "act": self.trace.signals.act,
                 "toxicity": round(self.trace.signals.toxicity, 3),
+                "careful": self.trace.careful,
             }
         return frame
 
@@ -163,6 +165,11 @@ class Ending:
         )
 
     @property
+    def _told_reason(self) -> str:
+        """The reason as facilitators see it: unease is told beside the words, or not at all."""
+        return "" if self.trace.careful and isinstance(self.outcome, Nudge) else self.reason
+
+    @property
     def _facilitator_kind(self) -> str:
         return "nudge.held" if self.held else self.kind
 
@@ -170,8 +177,10 @@ class Ending:
         frame: dict[str, Any] = {"utterance": str(self.heard.utterance)}
         match self.outcome:
             case Nudge() as nudge if not self.held:
-                return frame | self._nudge_frame(nudge)
-            case Nudge() | Silence() | Cancelled():
+                return frame | self._nudge_frame(nudge) | self._help()
+            case Nudge() | Silence():
+                return frame | {"reason": self.reason} | self._help()
+            case Cancelled():
                 return frame | {"reason": self.reason}
             case Blocked(policy=policy):
                 return frame | {"policy": policy}
@@ -180,15 +189,21 @@ class Ending:
             case Failed(code=code):
                 return frame | {"code": code, "detail": FAILURES[code]}
 
+    def _help(self) -> dict[str, Any]:
+        """People to turn to, at hand for this member alone, where their words may weigh more."""
+        if not self.trace.careful:
+            return {}
+        return {"help": {"contacts": help_card(self.heard)["contacts"]}}
+
     def _for_facilitator(self) -> dict[str, Any]:
         frame: dict[str, Any] = {
             "utterance": str(self.heard.utterance),
             "member": str(self.heard.member),
-            "reason": self.reason,
+            "reason": self._told_reason,
             "trace": self._trace(),
         }
         if isinstance(self.outcome, Nudge):
-            frame |= self._nudge_frame(self.outcome)
+            frame |= self._nudge_frame(self.outcome) | {"reason": self._told_reason}
         return frame
 
     def _nudge_frame(self, nudge: Nudge) -> dict[str, Any]:

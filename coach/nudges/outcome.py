@@ -1,16 +1,11 @@
 """What became of an utterance: exactly one of these, each the type of a terminal frame."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from rag.retrieval import Passage
-from safety.crisis import Card
-
-PHONE = re.compile(r"[+\d][\d ()/-]*")
-URL = re.compile(r"[a-z0-9.-]+\.[a-z]{2,}(/\S*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -81,22 +76,6 @@ class Failed:
 
 
 Outcome = Nudge | Silence | Blocked | Escalated | Cancelled | Failed
-
-
-def card_frame(card: Card) -> dict[str, Any]:
-    """A crisis card for a screen: a number can be called, an address opened."""
-    contacts = []
-    for contact in card.contacts:
-        way = (
-            "phone"
-            if PHONE.fullmatch(contact.reach)
-            else "url"
-            if URL.fullmatch(contact.reach)
-            else "text"
-        )
-        reach = f"https://{contact.reach}" if way == "url" else contact.reach
-        contacts.append({"name": contact.name, way: reach})
-    return {"title": card.title, "body": card.body, "contacts": contacts}
 
 
 def stand_in(

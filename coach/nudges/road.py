@@ -3,19 +3,18 @@
 import asyncio
 
 import structlog
-from django.conf import settings
 
 from coach.cadence.rules import QUIET, Rule, deciding, reads_emotions
 from coach.engines import Engines
 from coach.gateway.errors import GatewayError
 from coach.live.deadline import Deadline
 from coach.nudges.due import calls_for_none, moment_of, refused_by_room
+from coach.nudges.help import help_card
 from coach.nudges.outcome import (
     Blocked,
     Escalated,
     Outcome,
     Silence,
-    card_frame,
     stand_in,
 )
 from coach.nudges.permission import ConsentChanged
@@ -29,7 +28,7 @@ from rag.errors import RetrievalError, Ungrounded
 from rag.fusion import Signals as SessionSignals
 from rag.retrieval import Filters, Passage, Pool
 from rag.screening import suspect
-from safety import crisis, guardrails
+from safety import guardrails
 from safety.classifiers import Signals
 from safety.errors import GateClosed, RedactionFailed, SignalsFailed
 
@@ -89,6 +88,7 @@ async def compose(
     with watch.stage("guard"):
         verdict = guardrails.check_input(heard.text, signals, recent=heard.state.recent_turns)
         trace.verdict = verdict.policy or "allowed"
+        trace.careful = verdict.careful
         if signals is not None:
             trace.signals, trace.act = signals, signals.act
         if verdict.escalate:
@@ -111,6 +111,8 @@ async def compose(
     recent = heard.state.recent_passages
     if not verdict.allowed:
         return stand_in(passages, verdict.policy or "unread", recent=recent)
+    if verdict.careful:
+        return stand_in(passages, "not_asked", recent=recent)
     if heard.state.killed:
         return stand_in(passages, "killed", recent=recent)
     if not passages:
@@ -265,7 +267,4 @@ def _chosen(pool: Pool | None, signals: Signals | None, activity: str) -> tuple[
 
 def _escalated(policy: str | None, heard: Heard, trace: Trace) -> Escalated:
     trace.verdict = policy or SELF_HARM
-    seat = heard.room.seat(heard.member)
-    language = seat.language if seat is not None else ""
-    card = crisis.card(language or heard.room.language, settings.CRISIS_CARDS or crisis.CARDS)
-    return Escalated(kind=policy or SELF_HARM, card=card_frame(card))
+    return Escalated(kind=policy or SELF_HARM, card=help_card(heard))

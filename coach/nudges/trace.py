@@ -38,6 +38,7 @@ class Trace:
     verdict: str = ""
     rule: str = ""
     streamed: bool = False
+    careful: bool = False
     first_ms: float | None = None
     first_token_ms: float | None = None
 

@@ -113,6 +113,7 @@ function nudge(frame) {
 function finished(frame, past) {
   const card = nudge(frame);
   card.finish(frame);
+  showHelp(frame);
   if (past) return card.root.classList.add("is-past");
   if (wishes.quiet) {
     card.fold();
@@ -146,6 +147,15 @@ function showCrisis({ card }, past) {
   if (past) return;
   announce(`${card.title}. ${card.body}`, { urgent: true });
   root.scrollIntoView({ block: "center" });
+}
+
+/** People to turn to, for who may mean more than was said: at hand, and nobody is called. */
+function showHelp({ help }) {
+  if (!help) return;
+  stream.querySelector(".turn--help")?.remove();
+  const { root, slots } = stamp("help");
+  slots.contacts.append(...help.contacts.map(contact));
+  stream.append(root);
 }
 
 function contact({ name: who, phone, text, url }) {
@@ -226,7 +236,10 @@ const handlers = {
     withdrawn(frame);
     note("blocked");
   },
-  no_nudge: withdrawn,
+  no_nudge(frame) {
+    withdrawn(frame);
+    showHelp(frame);
+  },
   cancelled: withdrawn,
   error(frame) {
     withdrawn(frame);

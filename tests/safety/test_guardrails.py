@@ -2,7 +2,7 @@ import pytest
 
 from safety.classifiers import ACTS, Signals
 from safety.classifiers.heads import EMOTIONS
-from safety.guardrails import SELF_HARM_POINT, WORKING_POINT, check_input
+from safety.guardrails import CAREFUL_POINT, SELF_HARM_POINT, WORKING_POINT, check_input
 
 
 def reading(*, toxicity=0.01, self_harm=0.01, injection=0.01):
@@ -171,3 +171,16 @@ def test_violence_goes_to_a_person(text):
 )
 def test_what_is_no_matter_for_coaching_is_turned_away(text):
     assert check_input(text, CALM).policy == "off_topic"
+
+
+@pytest.mark.parametrize(
+    ("self_harm", "careful"),
+    [(CAREFUL_POINT - 0.01, False), (CAREFUL_POINT, True), (SELF_HARM_POINT - 0.01, True)],
+)
+def test_between_nothing_and_a_call_there_is_care(self_harm, careful):
+    verdict = check_input("I gave the plants away and told nobody", reading(self_harm=self_harm))
+    assert (verdict.allowed, verdict.escalate, verdict.careful) == (True, False, careful)
+
+
+def test_what_calls_a_person_is_not_merely_careful():
+    assert not check_input("some words", reading(self_harm=SELF_HARM_POINT)).careful

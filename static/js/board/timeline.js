@@ -177,6 +177,7 @@ function signs(signals) {
   if (signals?.toxicity >= HARSH) {
     chips.push(signed(say("toxic", { share: share(signals.toxicity) }), "chip--caution"));
   }
+  if (signals?.careful) chips.push(signed(say("careful"), "chip--caution"));
   return chips;
 }
 
