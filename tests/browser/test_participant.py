@@ -5,6 +5,7 @@ import re
 
 import psycopg
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from django.core.management import call_command
 from playwright.async_api import Page, Request, expect
 
@@ -12,6 +13,9 @@ from coach.demo.load import Demo
 from coach.live.client import rest
 from consent import notices
 from rag.models import Passage
+from safety import guardrails
+from safety.classifiers.in_process import InProcess
+from safety.training.corpus import heard
 from tests.browser.conftest import OpenWindow, Size
 from tests.browser.people import (
     STUCK,
@@ -198,6 +202,34 @@ async def test_a_suggestion_from_outside_says_where_it_is_from(
     await expect(nudge.get_by_text("From outside", exact=True)).to_be_visible()
     await nudge.get_by_role("button", name="Why this?").click()
     await expect(page.get_by_text("Suggested by a program outside Sidecoach")).to_be_visible()
+
+
+def uneasy() -> str:
+    """A sentence that the head is unsure of, from those that its point was chosen on."""
+    model = InProcess.load()
+    for each in heard("dev"):
+        verdict = guardrails.check_input(each.text, model.read_now(each.text))
+        if verdict.careful and each.kind == "veiled":
+            return each.text
+    raise AssertionError("the head is sure of everything")
+
+
+async def test_words_that_may_weigh_more_come_with_people_to_turn_to(
+    open_window: OpenWindow, room: Room, size: Size
+) -> None:
+    page = await open_window(size)
+    await join(page, room, "Ada")
+    await say(page, uneasy())
+    help_at_hand = page.locator(".help")
+    await expect(help_at_hand).to_be_visible()
+    await expect(page.locator(".crisis")).to_have_count(0)
+    await expect(help_at_hand.locator(".contact").first).to_be_hidden()
+    await help_at_hand.locator("summary").press("Enter")
+    await expect(help_at_hand.locator(".contact").first).to_be_visible()
+    found = await Axe().run(page)
+    assert found.response["violations"] == [], found.generate_report()
+    await page.reload()
+    await expect(page.locator(".help")).to_be_visible()
 
 
 async def test_who_shares_nothing_stays_and_nothing_is_used(
