@@ -54,7 +54,9 @@ _LIMITS = """
   comments that someone had called toxic before (Civil). Davidson is known to be biased against
   African-American English; the neutral identity sentences above are a small check, not a cure.
 - Acts learnt from acted motivational interviews and from research meetings; emotion from Reddit.
-- Self-harm has few public examples under an open licence. Most positives are sentences of our own.
+- Self-harm has few public examples under an open licence. Most positives are sentences of our own,
+  by four authors. What it hears of a fifth, whom nothing was fitted to, is counted by
+  `manage.py evaluate alarms` and told in docs/safety.md.
 - Irony, quotation, song lyrics and other languages are read poorly.
 - The rows by kind count our own sentences, which are few: read the counts, not the shares.
 
