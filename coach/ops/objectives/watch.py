@@ -6,6 +6,7 @@ Prometheus.
 
 import threading
 import time
+from array import array
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -55,12 +56,27 @@ class Alert:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """What had been counted at a moment, by objective."""
+    """What had been counted at a moment, packed: an hour of samples stays in memory.
+
+    `keys` name an objective and a key of its counts each; equal ones are one tuple.
+    """
 
     at: float
-    counts: Mapping[str, Counts]
+    keys: tuple[tuple[str, float], ...]
+    values: "array[float]"
+
+    @classmethod
+    def of(cls, at: float, counts: Mapping[str, Counts], before: "Sample | None") -> "Sample":
+        keys = tuple((name, key) for name, found in counts.items() for key in found)
+        if before is not None and before.keys == keys:
+            keys = before.keys
+        return cls(at, keys, array("d", (v for found in counts.values() for v in found.values())))
+
+    def counts(self, objective: str) -> Counts:
+        pairs = zip(self.keys, self.values, strict=True)
+        return {key: value for (name, key), value in pairs if name == objective}
 
 
 class Watch:
@@ -81,7 +97,8 @@ class Watch:
         known = list(families)
         counts = {o.name: _counts(o, known) for o in self._told.all if o.target is not None}
         with self._lock:
-            self._samples.append(Sample(now, counts))
+            before = self._samples[-1] if self._samples else None
+            self._samples.append(Sample.of(now, counts, before))
             while self._samples[0].at < now - KEPT_S:
                 self._samples.popleft()
             missed = {alert.name for alert in self._missed()}
@@ -163,7 +180,7 @@ class Watch:
         last = self._samples[-1]
         since = last.at - seconds(window)
         first = next(sample for sample in self._samples if sample.at >= since)
-        began, now = first.counts[objective.name], last.counts[objective.name]
+        began, now = first.counts(objective.name), last.counts(objective.name)
         return {key: value - began.get(key, 0.0) for key, value in now.items()}
 
 
