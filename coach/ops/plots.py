@@ -6,7 +6,7 @@ from html import escape
 from math import floor, log10
 
 WIDTH, HEIGHT = 640, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 36, 44
+LEFT, RIGHT, TOP, BOTTOM = 56, 16, 48, 44
 # Told apart also by those who see no difference between red and green (Okabe and Ito, 2008).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4")
@@ -48,7 +48,7 @@ class Chart:
             *frame.grid(),
             f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end" fill="#333">'
             f"{escape(self.across)}</text>",
-            f'<text x="{LEFT - 6}" y="{TOP - 6}" text-anchor="end" fill="#333">'
+            f'<text x="{LEFT - 6}" y="{TOP - 12}" text-anchor="end" fill="#333">'
             f"{escape(self.up)}</text>",
         ]
         if self.bound is not None:
