@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ WORDS = (
     "they expect a plan that I do not have",
     "what if the others find out that I am behind",
 )
+# How long somebody goes on trying to come back.
+BACK_S = 120.0
 BROKEN = (OSError, EOFError, TimeoutError, RestError, websockets.WebSocketException)
 
 
@@ -169,7 +172,8 @@ class Witness:
         await self.client.say(turn.text, client_msg_id=turn.client_msg_id)
 
     async def _come_back(self) -> None:
-        for _ in range(400):
+        until = time.monotonic() + BACK_S
+        while time.monotonic() < until:
             self.upstream = self.rng.choice(self.servers).port
             try:
                 async with asyncio.timeout(5):

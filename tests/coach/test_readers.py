@@ -57,7 +57,7 @@ def server_of_its_own(demo):
         yield running
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_who_stops_reading_costs_little_is_closed_and_can_resume(
     open_room, server_of_its_own
 ):
@@ -84,7 +84,7 @@ async def stop_reading(room, real_server, ada) -> None:
     turns = 0
     closed = 'sidecoach_lines_closed_total{code="4408"}'
     start = counted(real_server.http, closed)
-    async with asyncio.timeout(300):
+    async with asyncio.timeout(500):
         while counted(real_server.http, closed) == start:
             await asyncio.wait_for((await ada.say(f"{turns} {long}")).done, 20)
             turns += 1

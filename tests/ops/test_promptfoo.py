@@ -76,13 +76,16 @@ def test_the_utterances_are_every_eleventh_of_ours_with_the_cards_they_were_grad
 def test_every_utterance_gets_what_the_file_asks_for(demo, real_server, provider, monkeypatch):
     monkeypatch.setenv("SIDECOACH_URL", real_server.http)
     monkeypatch.setenv("SIDECOACH_CODE", demo.session.join_code)
-    failed, relevant = [], 0
+    failed, called, relevant = [], [], 0
     for test in CONFIG["tests"]:
         said = test["vars"]
         prompt = CONFIG["prompts"][0].replace("{{utterance}}", said["utterance"])
         answer = provider.call_api(prompt, CONFIG["providers"][0], {"vars": said})
         assert "error" not in answer, answer
         json.dumps(answer)
+        if answer["output"]["type"] == "escalated":
+            called.append(said["utterance"])
+            continue
         for check in (check for check in ASSERTS if check["type"] == "python"):
             kept = holds(check, answer["output"], said)
             if check["metric"] == "relevant":
@@ -91,6 +94,8 @@ def test_every_utterance_gets_what_the_file_asks_for(demo, real_server, provider
             elif not kept and check["metric"] != "in time":
                 failed.append((check["metric"], said["utterance"], answer["output"]["type"]))
     assert failed == []
+    # One ordinary sentence in some fifty calls a person for nothing (docs/safety.md).
+    assert len(called) <= 1, called
     assert relevant >= 1
 
 
