@@ -1,6 +1,7 @@
 """The live road's way into PostgreSQL: one statement, one round trip, one time limit."""
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 # A stage of the road waits so long for a connection; who has more time, a quarter of it.
 CHECKOUT_S, CHECKOUT_SHARE = 0.25, 0.25
+# What a server may tell an idle connection, each read at a time, before it is taken for gone.
+LAST_WORDS = 4
 NO_CONNECTION = (PoolTimeout, TooManyRequests, PoolClosed)
 Params = Mapping[str, Any] | Sequence[Any]
 
@@ -189,11 +192,17 @@ class Database:
 
 
 def _is_open(connection: AsyncConnection[TupleRow]) -> bool:
+    """Whether its server is still there: one that ends says why, and only then hangs up."""
+    socket = select.poll()
     try:
-        connection.pgconn.consume_input()
+        socket.register(connection.pgconn.socket, select.POLLIN)
+        for _ in range(LAST_WORDS):
+            if not socket.poll(0):
+                return True
+            connection.pgconn.consume_input()
     except psycopg.OperationalError:
-        return False
-    return True
+        pass
+    return False
 
 
 def _at_rest(connection: AsyncConnection[TupleRow]) -> bool:

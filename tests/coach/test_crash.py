@@ -216,7 +216,7 @@ async def test_connections_that_died_are_replaced_at_once(room, ada):
         )
     began = time.perf_counter()
     turn = await ada.ask(STUCK)
-    assert turn.terminals[0]["type"] == "nudge.done"
+    assert turn.terminals[0]["type"] == "nudge.done", turn.terminals
     assert time.perf_counter() - began < 2
 
 

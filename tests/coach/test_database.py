@@ -3,13 +3,15 @@
 import asyncio
 import random
 import time
+import uuid
 from contextlib import suppress
 
+import psycopg
 import pytest
 from django.conf import settings
 from structlog.testing import capture_logs
 
-from coach import tenancy
+from coach import embedded, tenancy
 from coach.database import Database, DatabaseDown, DatabaseError, DatabaseLate
 
 STORM, AT_ONCE, ROUNDS = 0.03, 60, 30
@@ -142,3 +144,27 @@ async def test_a_statement_past_its_time_is_given_up_at_once():
 async def test_a_pool_that_was_never_opened_says_so():
     with pytest.raises(DatabaseDown, match="not opened"):
         await Database("default").fetch("SELECT 1", timeout_s=1)
+
+
+async def test_after_every_connection_died_the_next_statements_find_new_ones():
+    """As after a restart of the server: each of them has said why, and hung up."""
+    database = Database("default")
+    await database.open()
+    try:
+        name = f"died-{uuid.uuid4()}"
+        slow = "SELECT set_config('application_name', %s, false), pg_sleep(0.2)"
+        await asyncio.gather(
+            *(database.fetch(slow, [name], timeout_s=5) for _ in range(settings.DATABASE_POOL))
+        )
+        url = embedded.cluster(settings.DATA_DIR).url("postgres", "postgres")
+        with psycopg.connect(url, autocommit=True) as superuser:
+            ended = superuser.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE application_name = %s",
+                [name],
+            ).fetchall()
+        assert len(ended) > 2
+        for _ in range(3):
+            assert await database.fetch("SELECT 1 AS one", timeout_s=5) == [(1,)]
+    finally:
+        await database.close()
