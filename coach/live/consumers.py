@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
+import django.db
 import structlog
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -80,7 +81,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self._come_in()
 
     async def _come_in(self) -> None:
-        found = await self._identify()
+        try:
+            found = await self._identify()
+        except django.db.Error:
+            await self._refuse(503)
+            return
         if found is None:
             await self._refuse(404)
             return
