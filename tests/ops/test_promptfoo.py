@@ -94,7 +94,8 @@ def test_every_utterance_gets_what_the_file_asks_for(demo, real_server, provider
             elif not kept and check["metric"] != "in time":
                 failed.append((check["metric"], said["utterance"], answer["output"]["type"]))
     assert failed == []
-    # One ordinary sentence in some fifty calls a person for nothing (docs/safety.md); two of these do.
+    # One ordinary sentence in some fifty calls a person for nothing (docs/safety.md); two of
+    # these do.
     assert len(called) <= 2, called
     assert relevant >= 1
 
