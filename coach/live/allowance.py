@@ -12,7 +12,7 @@ PEOPLE_KEPT = 4096
 
 @dataclass
 class Allowance:
-    """A bucket of `BURST` frames that refills at `PER_S` a second, and may be overdrawn by one."""
+    """A bucket of `BURST` frames that refills at `PER_S` a second; at most as much may be owed."""
 
     at: float
     left: float = BURST
