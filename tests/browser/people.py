@@ -8,6 +8,9 @@ from typing import Any
 from playwright.async_api import Locator, Page, WebSocket, expect
 
 from coach.demo.load import FACILITATOR, FACILITATOR_PASSWORD
+from safety import guardrails
+from safety.classifiers.in_process import InProcess
+from safety.training.corpus import heard
 
 COACHING, FACILITATOR_VIEW, REFLECTION = "coaching", "facilitator_view", "reflection"
 TOLD = (COACHING, FACILITATOR_VIEW, REFLECTION)
@@ -53,6 +56,16 @@ class Wiretap:
 
     def _listen(self, socket: WebSocket) -> None:
         socket.on("framereceived", lambda data: self.frames.append(json.loads(data)))
+
+
+def uneasy() -> str:
+    """A sentence that the head is unsure of, from those that its point was chosen on."""
+    model = InProcess.load()
+    for each in heard("dev"):
+        verdict = guardrails.check_input(each.text, model.read_now(each.text))
+        if verdict.careful and each.kind == "veiled":
+            return each.text
+    raise AssertionError("the head is sure of everything")
 
 
 async def open_join(page: Page, room: Room) -> None:

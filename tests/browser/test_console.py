@@ -20,6 +20,7 @@ from tests.browser.people import (
     log_in,
     nudged,
     say,
+    uneasy,
 )
 
 
@@ -58,6 +59,18 @@ async def test_words_are_seen_only_where_their_speaker_allows_it(
     await expect(board.get_by_text("Nobody but the coach")).to_have_count(0)
     await expect(board.get_by_text("Ben", exact=True)).to_have_count(0)
     assert "Nobody but the coach" not in await board.content()
+
+
+async def test_words_that_may_weigh_more_are_marked_where_they_may_be_read(
+    open_window: OpenWindow, room: Room, board: Page, ada: Page
+) -> None:
+    ben = await open_window("phone")
+    await join(ben, room, "Ben", allow=(COACHING,))
+    await say(ben, uneasy())
+    await expect(ben.locator(".help")).to_be_visible()
+    await say(ada, uneasy())
+    await expect(board.get_by_text("may weigh more than it sounds")).to_have_count(1)
+    await expect(board.locator(".alert")).to_have_count(0)
 
 
 async def test_a_nudge_shows_how_it_was_made_and_what_became_of_it(board: Page, ada: Page) -> None:

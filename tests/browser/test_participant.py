@@ -13,9 +13,6 @@ from coach.demo.load import Demo
 from coach.live.client import rest
 from consent import notices
 from rag.models import Passage
-from safety import guardrails
-from safety.classifiers.in_process import InProcess
-from safety.training.corpus import heard
 from tests.browser.conftest import OpenWindow, Size
 from tests.browser.people import (
     STUCK,
@@ -26,6 +23,7 @@ from tests.browser.people import (
     nudged,
     open_join,
     say,
+    uneasy,
 )
 
 HOSTILE = (
@@ -202,16 +200,6 @@ async def test_a_suggestion_from_outside_says_where_it_is_from(
     await expect(nudge.get_by_text("From outside", exact=True)).to_be_visible()
     await nudge.get_by_role("button", name="Why this?").click()
     await expect(page.get_by_text("Suggested by a program outside Sidecoach")).to_be_visible()
-
-
-def uneasy() -> str:
-    """A sentence that the head is unsure of, from those that its point was chosen on."""
-    model = InProcess.load()
-    for each in heard("dev"):
-        verdict = guardrails.check_input(each.text, model.read_now(each.text))
-        if verdict.careful and each.kind == "veiled":
-            return each.text
-    raise AssertionError("the head is sure of everything")
 
 
 async def test_words_that_may_weigh_more_come_with_people_to_turn_to(
