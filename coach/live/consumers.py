@@ -150,8 +150,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
                 await self._slowed_down(NONSENSE)
                 raise
             key = frame.client_msg_id if isinstance(frame, Say) else None
-            if await self._slowed_down() and not isinstance(frame, Ping | Resume):
-                raise FrameError("rate_limited", "Too many frames; slow down.", key)
+            await self._slowed_down()
             await self._handle(frame, delivery)
         except FrameError as exc:
             metrics.FRAMES_REFUSED.labels(exc.code).inc()
@@ -264,10 +263,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
         with contextlib.suppress(DatabaseError):
             await control.tell_presence(self.hub, self.session, self.member)
 
-    async def _slowed_down(self, frames: float = 1.0) -> bool:
-        """Read nothing until what was sent is made up for, so that a flood costs its sender."""
+    async def _slowed_down(self, frames: float = 1.0) -> None:
+        """Read nothing until what was sent is made up for, so that a flood costs its sender.
+
+        Late, but not refused: who has much to say again after a break would never get through.
+        """
         wait_s = self.hub.allowances.spend(self.who, frames)
         if wait_s > 0:
             metrics.FRAMES_REFUSED.labels("rate").inc()
             await asyncio.sleep(wait_s)
-        return wait_s > 0
