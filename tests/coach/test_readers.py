@@ -179,6 +179,17 @@ async def test_one_person_s_many_lines_are_read_no_faster_than_one(room, real_se
     told("lines", len(lines), calm, noisy)
 
 
+async def test_who_has_much_to_say_at_once_is_heard_late_and_not_refused(room, real_server):
+    """As after a break, when everything unanswered is said again."""
+    ticket = await room.ticket("Ada", EVERYTHING)
+    async with LiveClient(real_server.ws, ticket) as ada:
+        ada.patient = False
+        turns = [await ada.say(f"mm-hm {n}") for n in range(50)]
+        async with asyncio.timeout(30):
+            ends = await asyncio.gather(*(turn.done for turn in turns))
+    assert {end.get("code") for end in ends} == {None}
+
+
 def told(what: str, n: int, calm: float, noisy: float) -> None:
     print(f"\n{n} {what}; others' p95 {calm:.1f} ms before, {noisy:.1f} ms meanwhile")
 
