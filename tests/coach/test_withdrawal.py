@@ -124,7 +124,13 @@ async def test_every_nudge_of_a_model_joins_a_disclosure_that_was_logged_before_
     model.script = says("What about the report do you find yourself steering around?")
     ticket = await room.ticket("Ada", EVERYTHING)
     async with LiveClient(room.server.ws, ticket) as ada:
-        assert (await ada.ask(SAID.format("garden"))).terminals[0]["source"] == "model"
+        # The races before have cost this model some of its good name.
+        for topic in TOPICS:
+            if (await ada.ask(SAID.format(topic))).terminals[0]["source"] == "model":
+                break
+            await asyncio.sleep(0.5)
+        else:
+            raise AssertionError("the model was never asked again")
     logged = Disclosure.objects.filter(purpose="coaching", fields__contains=["utterance"])
     at = dict(logged.values_list("about", "at"))
     called = Nudge.objects.filter(source="model").values_list("utterance_id", "created_at")
