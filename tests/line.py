@@ -116,6 +116,7 @@ class Witness:
     cutter: Cutter = field(init=False)
     upstream: int = 0
     bytes_most: int | None = None
+    refused: str = ""
     _done: bool = False
 
     async def start(self) -> None:
@@ -183,10 +184,11 @@ class Witness:
                     if not turn.utterance:
                         await self._again(turn)
                 return
-            except BROKEN:
+            except BROKEN as refused:
+                self.refused = repr(refused)
                 await self.client.abort()
                 await asyncio.sleep(0.05)
-        raise AssertionError("no server took them back")
+        raise AssertionError(f"no server took them back: {self.refused}")
 
 
 async def stored(server: Server, ticket: Ticket) -> list[dict[str, Any]]:

@@ -136,13 +136,14 @@ async def one_more_is_heard(people: list[Witness], talking: list[asyncio.Task[No
     def heard() -> int:
         return sum(bool(turn.utterance) for p in people for turn in p.client.turns.values())
 
-    before = heard()
-    async with asyncio.timeout(60):
-        while heard() == before:
-            for task in talking:
-                if task.done():
-                    task.result()
-            await asyncio.sleep(0.1)
+    before, until = heard(), time.monotonic() + 60
+    while heard() == before:
+        for task in talking:
+            if task.done():
+                task.result()
+        states = [(p.client.connected, p.opened, p.refused) for p in people]
+        assert time.monotonic() < until, states
+        await asyncio.sleep(0.1)
 
 
 async def crash_postgresql(data_dir: Path) -> None:
