@@ -2,15 +2,18 @@
 
 import asyncio
 import select
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import psycopg
 import structlog
+from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connections
 from psycopg import AsyncConnection
 from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
@@ -24,6 +27,7 @@ CHECKOUT_S, CHECKOUT_SHARE = 0.25, 0.25
 # What a server may tell an idle connection, each read at a time, before it is taken for gone.
 LAST_WORDS = 4
 NO_CONNECTION = (PoolTimeout, TooManyRequests, PoolClosed)
+Answer = TypeVar("Answer")
 Params = Mapping[str, Any] | Sequence[Any]
 
 
@@ -159,7 +163,7 @@ class Database:
         """
         for _ in range(settings.DATABASE_POOL):
             connection = await self._taken(patience_s)
-            if _is_open(connection):
+            if _is_open(connection.pgconn):
                 return connection
             # The pool closes it and opens another one.
             await asyncio.shield(self._returning(connection))
@@ -191,15 +195,35 @@ class Database:
         return self._pool
 
 
-def _is_open(connection: AsyncConnection[TupleRow]) -> bool:
+async def beside(work: Callable[[], Answer]) -> Answer:
+    """What `work` gets from Django's models, in a thread beside the loop.
+
+    A thread keeps its connections, and no request ends here that would look after them: one that
+    died would be tried again by everybody who comes. Raises DatabaseDown when there is no server.
+    """
+
+    def looked_after() -> Answer:
+        for django in connections.all(initialized_only=True):
+            if django.connection is not None and not _is_open(django.connection.pgconn):
+                django.close()
+        try:
+            return work()
+        except (OperationalError, InterfaceError) as down:
+            connections.close_all()
+            raise DatabaseDown("Django's: no connection") from down
+
+    return await sync_to_async(looked_after, thread_sensitive=False)()
+
+
+def _is_open(pgconn: PGconn) -> bool:
     """Whether its server is still there: one that ends says why, and only then hangs up."""
     socket = select.poll()
     try:
-        socket.register(connection.pgconn.socket, select.POLLIN)
+        socket.register(pgconn.socket, select.POLLIN)
         for _ in range(LAST_WORDS):
             if not socket.poll(0):
                 return True
-            connection.pgconn.consume_input()
+            pgconn.consume_input()
     except psycopg.OperationalError:
         pass
     return False

@@ -117,7 +117,6 @@ class Witness:
     upstream: int = 0
     bytes_most: int | None = None
     refused: str = ""
-    _done: bool = False
 
     async def start(self) -> None:
         self.cutter = Cutter(lambda: self.upstream, self._budget)

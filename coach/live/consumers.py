@@ -6,13 +6,11 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
-import django.db
 import structlog
-from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from coach import tenancy
-from coach.database import DatabaseError
+from coach.database import DatabaseError, beside
 from coach.errors import Overloaded, Refused
 from coach.live.allowance import NONSENSE
 from coach.live.delivery import CLOSE_RESTARTING, CLOSE_SLOW, READ_S, UNREAD_S, Delivery, as_json
@@ -83,7 +81,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def _come_in(self) -> None:
         try:
             found = await self._identify()
-        except django.db.Error:
+        except DatabaseError:
             await self._refuse(503)
             return
         if found is None:
@@ -244,7 +242,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
                 return None
             return member, rights_of(caller, member, key)
 
-        return await sync_to_async(find, thread_sensitive=False)()
+        return await beside(find)
 
     async def _refuse(self, status: int) -> None:
         """Turn the handshake down with a real status where the server can, else with 403."""

@@ -8,9 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
-
-from coach.database import DatabaseError
+from coach.database import DatabaseError, beside
 from coach.live import doorbell
 from coach.live.log import REPLAY_LIMIT, History, Place
 from coach.models import Member
@@ -245,7 +243,7 @@ class Delivery:
             live = Record.objects.live().filter(subject=self.member).by_purpose()
             return live, choices.asked_again(self.member)
 
-        return await sync_to_async(read, thread_sensitive=False)()
+        return await beside(read)
 
 
 def _characters(frame: dict[str, Any]) -> int:

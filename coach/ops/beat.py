@@ -3,11 +3,10 @@
 import asyncio
 
 import structlog
-from asgiref.sync import sync_to_async
 from django.db import Error as DjangoError
 
 from coach import tenancy
-from coach.database import Database, DatabaseError
+from coach.database import Database, DatabaseError, beside
 from coach.ops import exposition, levels, tenants
 from coach.ops.objectives.reading import objectives
 from coach.ops.objectives.watch import EVERY_S, Watch
@@ -33,7 +32,7 @@ class Beat:
             try:
                 await tenants.learn(self._database, timeout_s=READ_S)
                 if beats % LEVELS_EVERY == 0:
-                    await sync_to_async(levels.refresh, thread_sensitive=False)()
+                    await beside(levels.refresh)
             except (DatabaseError, DjangoError) as exc:
                 log.warning("beat.unread", error=type(exc).__name__)
             # Reading every series takes milliseconds that the roads have better use for.

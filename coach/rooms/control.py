@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
-from asgiref.sync import sync_to_async
-
+from coach.database import beside
 from coach.errors import Refused
 from coach.live import doorbell
 from coach.live.frames import Control
@@ -103,7 +102,7 @@ async def describe_member(hub: Hub, room: Room, member: UUID) -> dict[str, Any] 
     def grants() -> dict[str, list[str]]:
         return Record.objects.live().filter(subject=member).by_purpose()
 
-    allows = await sync_to_async(grants, thread_sensitive=False)()
+    allows = await beside(grants)
     named = Field.DISPLAY_NAME in allows.get(Purpose.FACILITATOR_VIEW, [])
     facilitates = seat.role == Member.Role.FACILITATOR
     # Whether feelings may be read is between the person and their own nudges.

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connections
 
 from coach import embedded
 from coach.live import server
@@ -222,6 +224,32 @@ async def test_connections_that_died_are_replaced_at_once(room, ada):
     turn = await ada.ask(STUCK)
     assert turn.terminals[0]["type"] == "nudge.done", turn.terminals
     assert time.perf_counter() - began < 2
+
+
+async def test_when_all_connections_died_people_come_in_as_before(room, real_server):
+    """Those of Django's models too, which belong to threads that no request looks after."""
+
+    async def come_in(names: str) -> list[str]:
+        async with AsyncExitStack() as lines:
+            people = [
+                await lines.enter_async_context(
+                    LiveClient(real_server.ws, await room.ticket(name, EVERYTHING))
+                )
+                for name in names
+            ]
+            turns = await asyncio.gather(*(person.ask(STUCK) for person in people))
+        return [turn.terminals[0]["type"] for turn in turns]
+
+    await come_in("ABCDEF")
+    here = embedded.cluster(settings.DATA_DIR)
+    connections.close_all()
+    with psycopg.connect(here.url("postgres", "postgres"), autocommit=True) as superuser:
+        superuser.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = %s",
+            [settings.DATABASES["default"]["NAME"]],
+        )
+    assert await come_in("GHIJKL") == ["nudge.done"] * 6
 
 
 HOLDER = """
