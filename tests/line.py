@@ -12,6 +12,7 @@ from typing import Any
 
 import websockets
 
+from coach.live.allowance import BURST
 from coach.live.client import TERMINAL, LiveClient, RestError, Ticket, Turn, rest
 from coach.live.server import Server
 
@@ -141,7 +142,7 @@ class Witness:
                 await self._come_back()
         self.bytes_most = None
 
-    async def settle(self, *, timeout_s: float = 60.0) -> None:
+    async def settle(self, *, timeout_s: float = 300.0) -> None:
         """Whole again: a line that holds, every word acknowledged and answered."""
         async with asyncio.timeout(timeout_s):
             while waiting := self._unanswered():
@@ -149,9 +150,10 @@ class Witness:
                     if not self.client.connected:
                         await self.client.abort()
                         await self._come_back()
-                    for turn in waiting:
+                    # No more at a time than are read at once from one person.
+                    for turn in waiting[: int(BURST)]:
                         await self._again(turn)
-                    await asyncio.wait({t.done for t in waiting}, timeout=4)
+                    await asyncio.wait({t.done for t in waiting[: int(BURST)]}, timeout=4)
             newest = (await stored(self.rng.choice(self.servers), self.ticket))[-1]["seq"]
             while self.client.last_seq < newest:  # noqa: ASYNC110  a client has no such event
                 await asyncio.sleep(0.1)

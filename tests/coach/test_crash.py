@@ -15,13 +15,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connections
 
 from coach import embedded
 from coach.live import server
 from coach.live.client import LiveClient, rest
 from tests.line import Witness, compare
-from tests.people import EVERYTHING
+from tests.people import EVERYTHING, Room
 from tests.proofs import repeats
 
 STUCK = "I keep putting off the report"
@@ -226,30 +225,34 @@ async def test_connections_that_died_are_replaced_at_once(room, ada):
     assert time.perf_counter() - began < 2
 
 
-async def test_when_all_connections_died_people_come_in_as_before(room, real_server):
-    """Those of Django's models too, which belong to threads that no request looks after."""
+async def test_when_the_models_connections_died_people_come_in_as_before(demo, open_room):
+    """They belong to threads that no request looks after."""
+    name = f"models-{uuid.uuid4()}"
 
-    async def come_in(names: str) -> list[str]:
+    async def come_in(room: Room, names: str) -> list[str]:
         async with AsyncExitStack() as lines:
             people = [
                 await lines.enter_async_context(
-                    LiveClient(real_server.ws, await room.ticket(name, EVERYTHING))
+                    LiveClient(room.server.ws, await room.ticket(name, EVERYTHING))
                 )
                 for name in names
             ]
             turns = await asyncio.gather(*(person.ask(STUCK) for person in people))
         return [turn.terminals[0]["type"] for turn in turns]
 
-    await come_in("ABCDEF")
-    here = embedded.cluster(settings.DATA_DIR)
-    connections.close_all()
-    with psycopg.connect(here.url("postgres", "postgres"), autocommit=True) as superuser:
-        superuser.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-            " WHERE pid <> pg_backend_pid() AND datname = %s",
-            [settings.DATABASES["default"]["NAME"]],
-        )
-    assert await come_in("GHIJKL") == ["nudge.done"] * 6
+    log = settings.DATA_DIR / "server-models.log"
+    with server.running(log=log, environment={"PGAPPNAME": name}) as running:
+        room = await open_room(running)
+        await come_in(room, "ABCDEF")
+        here = embedded.cluster(settings.DATA_DIR)
+        with psycopg.connect(here.url("postgres", "postgres"), autocommit=True) as superuser:
+            died = superuser.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE application_name = %s",
+                [name],
+            ).fetchall()
+        assert died
+        assert await come_in(room, "GHIJKL") == ["nudge.done"] * 6
 
 
 HOLDER = """
