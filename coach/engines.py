@@ -29,6 +29,8 @@ from safety.errors import RedactionFailed
 from safety.redaction import Redacted, Redactor
 
 REDACT_S = 0.25
+# What a road may take beyond its deadline, with a busy database, before it is taken for dead.
+WRITTEN_S = 1.7
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ async def open_engines() -> AsyncIterator[Engines]:
         yield Engines(
             database=database,
             vault_database=vault_database,
-            log=EventLog(database),
+            log=EventLog(database, lease_s=settings.ENV.terminal_ms / 1000 + WRITTEN_S),
             vault=Vault(vault_database, choices.key_ring(), unavailable=(DatabaseError,)),
             redactor=redactor,
             classifiers=timed(signals, settings.TRITON_URL),

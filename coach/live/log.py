@@ -15,7 +15,6 @@ from uuid import UUID
 from coach.database import Database
 
 REPLAY_LIMIT = 256
-LEASE_S = 3.0
 RECENT_TURNS = 8
 # A nudge is like none of so many before it.
 UNLIKE_LAST = 6
@@ -138,7 +137,7 @@ WITH room AS (
         (id, session_id, member_id, client_msg_id, digest, text, raw_text, characters, act,
          reason, lease_until)
     SELECT %(utterance)s, session_id, member_id, %(client_msg_id)s, %(digest)s, %(text)s,
-           %(raw_text)s, %(characters)s, '', '', now() + make_interval(secs => {LEASE_S})
+           %(raw_text)s, %(characters)s, '', '', now() + make_interval(secs => %(lease_s)s)
     FROM due JOIN paced USING (member_id)
     ON CONFLICT (session_id, client_msg_id) DO NOTHING
     RETURNING id
@@ -288,8 +287,12 @@ class History:
 
 
 class EventLog:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    """`lease_s` after it was accepted an utterance without an outcome is nobody's any more: its
+    worker died. It must be longer than any road.
+    """
+
+    def __init__(self, database: Database, *, lease_s: float) -> None:
+        self._database, self._lease_s = database, lease_s
 
     async def append(
         self, session: UUID, outgoing: Sequence[Outgoing], *, timeout_s: float
@@ -338,6 +341,7 @@ class EventLog:
                 "digest": digest,
                 "text": text,
                 "raw_text": raw_text,
+                "lease_s": self._lease_s,
                 "characters": characters,
                 "roster_version": roster_version,
                 "step_s": 1 / pace.per_s,

@@ -19,7 +19,8 @@ from coach.settings import local_origins
 
 # Larger frames are cut off by the server; up to here they get a proper refusal.
 SERVER_FRAME_BYTES = 64 * MAX_FRAME_BYTES
-GRACE_S = 8
+# Every road comes to its end before the worker does.
+GRACE_S = max(8, settings.ENV.terminal_ms // 1000 + 3)
 LIVE: dict[str, Any] = {
     "lifespan": "on",
     "log_config": None,
