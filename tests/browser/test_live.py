@@ -318,7 +318,12 @@ async def test_where_sockets_stay_silent_events_are_asked_for(open_window: OpenW
     wire.greeting = False
     await wire.attach()
     streams: list[str] = []
-    page.on("request", lambda asked: streams.append(asked.url) if "/stream/" in asked.url else None)
+
+    async def leave_open(route: Route) -> None:
+        """An answer, and one that ends, would have the page try a socket again."""
+        streams.append(route.request.url)
+
+    await page.route("**/stream/**", leave_open)
     await page.evaluate(OPEN, SESSION)
     for tried in range(1, 4):
         await eventually(lambda tried=tried: len(wire.lines) == tried, page)  # type: ignore[misc]
