@@ -49,6 +49,7 @@ from tests import network
 tenancy.enter(tenancy.everywhere("tests"))
 
 from tests.people import ada, ben, fay, open_room, room  # noqa: F401  fixtures for everyone
+from tests.scripted_model import ScriptedModel
 
 network.watch()
 
@@ -112,6 +113,15 @@ def superuser(database: None) -> Iterator["psycopg.Connection"]:
 def scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ScriptedModel]:
+    """A model at the wire that says what the test has it say."""
+    model = ScriptedModel()
+    model.start()
+    yield model
+    model.stop()
 
 
 @pytest.fixture(scope="session")

@@ -43,14 +43,6 @@ STATES = {
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    model = ScriptedModel()
-    model.start()
-    yield model
-    model.stop()
-
-
-@pytest.fixture(scope="module")
 def served(demo: object, model: ScriptedModel) -> Iterator[server.Server]:
     environment = {"LLM_BASE_URL": model.url, "LLM_MODEL": "scripted", **SHIPPED}
     with server.running(log=settings.DATA_DIR / "server-audit.log", environment=environment) as run:

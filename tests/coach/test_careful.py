@@ -1,6 +1,5 @@
 """Words that may weigh more than they say: no model answers, nobody is called, help is at hand."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,17 +10,8 @@ from safety.classifiers import Classifiers, Signals
 from safety.guardrails import CAREFUL_POINT
 from tests.coach.roads import engines_with, walk
 from tests.people import EVERYTHING
-from tests.scripted_model import ScriptedModel
 
 STUCK = "I keep putting off the report for the steering group"
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    model = ScriptedModel()
-    model.start()
-    yield model
-    model.stop()
 
 
 class Uneasy:

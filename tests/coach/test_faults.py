@@ -6,7 +6,7 @@ finder, or the model's own stream. Everything between them is ours and real.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -36,14 +36,6 @@ KINDS = ("exception", "time-out", "NaN", "wrong shape", "model missing")
 NEVER_CALLED = ("guard", "redactor", "consent", "retrieval filter")
 Row = tuple[Any, ...]
 Break = Callable[[Engines], Engines]
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    model = ScriptedModel()
-    model.start()
-    yield model
-    model.stop()
 
 
 @pytest.fixture(scope="module")

@@ -21,14 +21,6 @@ GOOD = "What about the report do you find yourself steering around?"
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    model = ScriptedModel()
-    model.start()
-    yield model
-    model.stop()
-
-
-@pytest.fixture(scope="module")
 def served(demo: object, model: ScriptedModel) -> Iterator[server.Server]:
     log = settings.DATA_DIR / "server-model.log"
     log.unlink(missing_ok=True)

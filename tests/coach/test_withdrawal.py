@@ -24,14 +24,6 @@ SAID = "I keep putting off the {} report and do not know how to begin"
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    model = ScriptedModel()
-    model.start()
-    yield model
-    model.stop()
-
-
-@pytest.fixture(scope="module")
 def workers(demo: object, model: ScriptedModel) -> Iterator[list[server.Server]]:
     """Two processes without Redis: neither hears the other's doorbell."""
     environment = {"LLM_BASE_URL": model.url, "LLM_MODEL": "scripted"}

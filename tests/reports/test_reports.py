@@ -28,14 +28,6 @@ SAID = [
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    model = ScriptedModel()
-    model.start()
-    yield model
-    model.stop()
-
-
-@pytest.fixture(scope="module")
 def served(demo, model) -> Iterator[server.Server]:
     environment = {"LLM_BASE_URL": model.url, "LLM_MODEL": "scripted"}
     log = settings.DATA_DIR / "server-reports.log"
