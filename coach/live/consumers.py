@@ -268,5 +268,5 @@ class SessionConsumer(AsyncWebsocketConsumer):
         """
         wait_s = self.hub.allowances.spend(self.who, frames)
         if wait_s > 0:
-            metrics.FRAMES_REFUSED.labels("rate").inc()
+            metrics.FRAMES_DELAYED.inc()
             await asyncio.sleep(wait_s)

@@ -127,7 +127,7 @@ class Ending:
             },
             "text": released.get("utterance"),
             "outcome": self.kind,
-            "reason": self._told_reason,
+            "reason": self.reason,
         }
         if "utterance" in released and self.trace.signals is not None:
             frame["signals"] = {
@@ -165,11 +165,6 @@ class Ending:
         )
 
     @property
-    def _told_reason(self) -> str:
-        """The reason as facilitators see it: unease is told beside the words, or not at all."""
-        return "" if self.trace.careful and isinstance(self.outcome, Nudge) else self.reason
-
-    @property
     def _facilitator_kind(self) -> str:
         return "nudge.held" if self.held else self.kind
 
@@ -199,11 +194,11 @@ class Ending:
         frame: dict[str, Any] = {
             "utterance": str(self.heard.utterance),
             "member": str(self.heard.member),
-            "reason": self._told_reason,
+            "reason": self.reason,
             "trace": self._trace(),
         }
         if isinstance(self.outcome, Nudge):
-            frame |= self._nudge_frame(self.outcome) | {"reason": self._told_reason}
+            frame |= self._nudge_frame(self.outcome)
         return frame
 
     def _nudge_frame(self, nudge: Nudge) -> dict[str, Any]:

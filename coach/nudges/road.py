@@ -112,7 +112,8 @@ async def compose(
     if not verdict.allowed:
         return stand_in(passages, verdict.policy or "unread", recent=recent)
     if verdict.careful:
-        return stand_in(passages, "not_asked", recent=recent)
+        # Without a reason: facilitators are told it, whether they may read the words or not.
+        return stand_in(passages, "", recent=recent)
     if heard.state.killed:
         return stand_in(passages, "killed", recent=recent)
     if not passages:

@@ -52,6 +52,7 @@ ESCALATIONS = Counter(
 )
 KEPT = Counter("sidecoach_kept_drafts", "Drafts looked for among those kept", ["found"])
 FRAMES_REFUSED = Counter("sidecoach_frames_refused", "Client frames refused", ["code"])
+FRAMES_DELAYED = Counter("sidecoach_frames_delayed", "Client frames read late: too many came")
 UNKNOWN_EVENTS = Counter("sidecoach_unknown_events", "Group events no handler knew")
 UNKNOWN_FIELDS = Counter(
     "sidecoach_unknown_fields", "Fields and purposes asked for that nobody registered", ["name"]

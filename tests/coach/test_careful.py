@@ -62,6 +62,10 @@ async def test_who_shares_no_words_with_the_facilitator_shares_no_unease_either(
     assert "careful" not in str(frames)
     assert "help" not in str([frame.keys() for frame in frames])
     assert {frame["reason"] for frame in frames} == {""}
+    # What a facilitator's lists, "why this" and a later release are made from.
+    assert road.nudge is not None
+    assert (road.nudge.reason, road.utterance.reason) == ("", "")
+    assert "careful" not in str(road.nudge.trace)
 
 
 async def test_without_a_nudge_help_is_at_hand_all_the_same(engines, room):

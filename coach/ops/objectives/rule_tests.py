@@ -26,9 +26,9 @@ STORM = [
      "values": f"0+{n}x{STORM_MIN}"}
     for status, n in (("429", 100 * A_MINUTE), ("200", A_MINUTE))
 ] + [
-    {"series": f'sidecoach_frames_refused_total{{code="{code}"}}',
-     "values": f"0+{100 * A_MINUTE}x{STORM_MIN}"}
-    for code in ("rate", "pace")
+    {"series": series, "values": f"0+{100 * A_MINUTE}x{STORM_MIN}"}
+    for series in ("sidecoach_frames_delayed_total",
+                   'sidecoach_frames_refused_total{code="pace"}')
 ] + [
     {"series": 'sidecoach_utterances_total{outcome="nudge.done"}',
      "values": f"0+{A_MINUTE}x{STORM_MIN}"}
