@@ -3,6 +3,7 @@
 import asyncio
 import select
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
@@ -27,6 +28,8 @@ CHECKOUT_S, CHECKOUT_SHARE = 0.25, 0.25
 # What a server may tell an idle connection, each read at a time, before it is taken for gone.
 LAST_WORDS = 4
 NO_CONNECTION = (PoolTimeout, TooManyRequests, PoolClosed)
+# Each of these threads keeps a connection per alias, for as long as its worker lives.
+BESIDE = 4
 Answer = TypeVar("Answer")
 Params = Mapping[str, Any] | Sequence[Any]
 
@@ -195,6 +198,9 @@ class Database:
         return self._pool
 
 
+_threads = ThreadPoolExecutor(BESIDE, "beside")
+
+
 async def beside(work: Callable[[], Answer]) -> Answer:
     """What `work` gets from Django's models, in a thread beside the loop.
 
@@ -212,7 +218,7 @@ async def beside(work: Callable[[], Answer]) -> Answer:
             connections.close_all()
             raise DatabaseDown("Django's: no connection") from down
 
-    return await sync_to_async(looked_after, thread_sensitive=False)()
+    return await sync_to_async(looked_after, thread_sensitive=False, executor=_threads)()
 
 
 def _is_open(pgconn: PGconn) -> bool:

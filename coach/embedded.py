@@ -25,6 +25,8 @@ from psycopg import sql
 OWNER, APP, VAULT = "sidecoach_owner", "sidecoach_app", "sidecoach_vault"
 SERVER_USER = "pgserver"
 START_TIMEOUT_S = 60
+# Six workers at their very most (`coach.ops.connections`); a place costs some kilobytes.
+CONNECTIONS = 300
 # sun_path holds 107 characters, and the socket's own name takes 16 of them.
 MAX_SOCKET_DIRECTORY = 90
 
@@ -142,7 +144,8 @@ def _start(here: Cluster) -> None:
         try:
             _run(
                 "pg_ctl", "start", "-D", str(here.data), "-l", str(here.data / "log"), "-w",
-                "-t", str(START_TIMEOUT_S), "-o", f'-h "" -k "{here.sockets}"', user=user,
+                "-t", str(START_TIMEOUT_S), "-o", f'-h "" -k "{here.sockets}" -N {CONNECTIONS}',
+                user=user,
             )  # fmt: skip
         except EmbeddedDatabaseError as exc:
             # After a crash the old server's children go a moment later than it did.

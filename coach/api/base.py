@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import structlog
 from asgiref.sync import async_to_sync
 from django.http import Http404, HttpRequest
 from rest_framework import exceptions, status
@@ -17,6 +18,8 @@ from coach.models import Member
 from coach.rooms.access import Caller
 from coach.rooms.joining import membership
 from consent.models import Notice
+
+log = structlog.get_logger(__name__)
 
 
 class Unavailable(exceptions.APIException):
@@ -99,6 +102,7 @@ def run_live(work: Any, *args: Any, **kwargs: Any) -> Any:
             raise TooFast(exc.detail) from exc
         raise exceptions.ValidationError({exc.code: [exc.detail]}) from exc
     except DatabaseError as exc:
+        log.warning("request.unavailable", error=type(exc).__name__, detail=str(exc))
         raise Unavailable("The store does not answer; try again.") from exc
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404
@@ -9,6 +10,8 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from consent.errors import NotAllowed, NoticeChanged, UnknownSubject
+
+log = structlog.get_logger(__name__)
 
 
 def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -22,6 +25,7 @@ def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None
     if isinstance(exc, NoticeChanged):
         return _problem(status.HTTP_409_CONFLICT, "The notice changed", "Read it again, please.")
     if isinstance(exc, OperationalError):
+        log.warning("request.unavailable", error=type(exc.__cause__ or exc).__name__)
         detail = "The store does not answer; try again."
         code = status.HTTP_503_SERVICE_UNAVAILABLE
         return _problem(code, "Temporarily unavailable", detail, headers={"Retry-After": "1"})

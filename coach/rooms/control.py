@@ -17,7 +17,8 @@ from consent.models import Record
 from consent.registry import Field, Purpose
 from safety import gate
 
-WRITE_S = 1.0
+# Somebody waits for it who would only ask again.
+WRITE_S = 3.0
 
 
 async def apply(hub: Hub, session: UUID, member: UUID, role: str, control: Control) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from coach.live import server
-from coach.live.client import LiveClient, rest
+from coach.live.client import LiveClient, RestError, rest
 from coach.models import Nudge
 from consent.models import Disclosure
 from tests.people import EVERYTHING
@@ -18,7 +18,7 @@ from tests.proofs import repeats
 from tests.scripted_model import Answer, ScriptedModel, says
 
 RACES = repeats(96, full=500)
-SILENT_S = 0.25
+SILENT_S, TRIES = 0.25, 3
 TOPICS = ("garden", "kitchen", "cellar", "attic", "garage", "balcony", "hallway", "studio")
 SAID = "I keep putting off the {} report and do not know how to begin"
 
@@ -57,13 +57,20 @@ class Racer:
         self.stopped = 0
 
     async def choose(self, action: str, body: dict[str, object]) -> float:
-        """When the answer was back: from then on the person knows it is done."""
-        await self.api.call(
-            "POST",
-            f"consent/{action}/?session={self.session}",
-            body,
-            token=self.client.ticket.token,
-        )
+        """When the answer was back: from then on the person knows it is done.
+
+        Who is told to try again does; a choice made twice is the same choice.
+        """
+        path = f"consent/{action}/?session={self.session}"
+        for left in reversed(range(TRIES)):
+            try:
+                await self.api.call("POST", path, body, token=self.client.ticket.token)
+            except RestError as exc:
+                if exc.status != 503 or not left:
+                    raise
+                await asyncio.sleep(1)
+            else:
+                break
         return time.perf_counter()
 
     async def race(self, model: ScriptedModel, delay_s: float) -> None:

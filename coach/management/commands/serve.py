@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from coach import tenancy
 from coach.live.frames import MAX_FRAME_BYTES
-from coach.ops import exposition
+from coach.ops import connections, exposition
 from coach.settings import local_origins
 
 # Larger frames are cut off by the server; up to here they get a proper refusal.
@@ -52,6 +52,8 @@ class Command(BaseCommand):
         if not options["no_migrate"]:
             self.stderr.write("database ...")
             call_command("migrate", verbosity=0)
+        if warning := connections.too_few(options["workers"]):
+            self.stderr.write(warning)
         self.ensure_models()
         invitation = ""
         if settings.DEMO:

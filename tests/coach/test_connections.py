@@ -1,0 +1,104 @@
+"""A worker's connections to PostgreSQL are bounded, so that one may say how many there must be."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+import httpx2
+import psycopg
+import pytest
+from django.conf import settings
+
+from coach import embedded
+from coach.live import server
+from coach.live.client import LiveClient
+from coach.ops import connections
+from tests.people import EVERYTHING
+
+ASKING, ASKED_EACH = 80, 6
+COUNT = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+
+
+class Counting(threading.Thread):
+    """The most connections that this run's database had at any moment, looked at each 5 ms."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.most, self._over = 0, threading.Event()
+        here = embedded.cluster(settings.DATA_DIR)
+        self._conn = psycopg.connect(here.url("postgres", "postgres"), autocommit=True)
+
+    def now(self) -> int:
+        row = self._conn.execute(COUNT, [settings.ENV.database_name]).fetchone()
+        return int(row[0]) if row else 0
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            self.most = max(self.most, self.now())
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join(5)
+        self._conn.close()
+
+
+@pytest.fixture
+def counting() -> Iterator[Counting]:
+    counter = Counting()
+    yield counter
+    counter.stop()
+
+
+@pytest.fixture(scope="module")
+def worker(demo: object) -> Iterator[server.Server]:
+    running = server.start(log=settings.DATA_DIR / "server-connections.log")
+    yield running
+    running.stop()
+
+
+async def test_a_worker_holds_no_more_connections_than_it_says(
+    demo, worker, open_room, counting: Counting
+):
+    room = await open_room(worker)
+    tickets = [await room.ticket(f"Guest {n}", EVERYTHING) for n in range(12)]
+    others = counting.now()
+    counting.start()
+    codes: list[int] = []
+
+    async def asks(http: httpx2.AsyncClient, token: str) -> None:
+        for _ in range(ASKED_EACH):
+            answer = await http.get(
+                f"/api/v1/consent/records/?session={room.session}",
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            codes.append(answer.status_code)
+
+    async with AsyncExitStack() as stack:
+        people = [
+            await stack.enter_async_context(LiveClient(worker.ws, ticket)) for ticket in tickets
+        ]
+        http = await stack.enter_async_context(
+            httpx2.AsyncClient(
+                base_url=worker.http, timeout=30, limits=httpx2.Limits(max_connections=ASKING)
+            )
+        )
+        asking = asyncio.gather(
+            *(asks(http, tickets[n % len(tickets)].token) for n in range(ASKING))
+        )
+        await asyncio.gather(*(each.ask("I keep putting off the report") for each in people))
+        await asking
+    # What does not get its turn in time is told so; nothing else goes wrong.
+    assert set(codes) <= {200, 503}
+    assert codes.count(200) > len(codes) / 4
+    assert 8 < counting.most - others <= connections.most_of_a_worker()
+
+
+def test_an_operator_hears_of_a_server_that_has_too_few(demo):
+    enough = embedded.CONNECTIONS // connections.most_of_a_worker()
+    assert connections.too_few(enough) == ""
+    told = connections.too_few(enough + 2)
+    assert "max_connections" in told
+    assert str((enough + 2) * connections.most_of_a_worker()) in told
