@@ -5,7 +5,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -21,6 +21,8 @@ NOT_NUMBERED = frozenset({"nudge.start", "nudge.delta", "pong", "overloaded", "t
 # Not refused for what was said, only not now: the same id is sent again.
 PASSING = frozenset({"rate_limited", "unavailable", "busy"})
 RETRY_MS = 1000
+# What was asked for after a gap comes soon; else it is asked for once more.
+GAP_S = 2.0
 
 
 def is_passing(frame: Mapping[str, Any]) -> bool:
@@ -74,6 +76,7 @@ class LiveClient:
         self.repeats: list[dict[str, Any]] = []
         self.resyncs = 0
         self.patient = True
+        self._asked = (-1, 0.0)
         self._later: set[asyncio.Task[None]] = set()
         self._by_utterance: dict[str, Turn] = {}
         self._socket: ClientConnection | None = None
@@ -93,6 +96,7 @@ class LiveClient:
 
     async def open(self, *, as_role: str = "") -> None:
         """Connect, and ask for what was missed since the last time."""
+        self._asked = (-1, 0.0)
         query = f"?as={as_role}" if as_role else ""
         self._socket = await connect(
             self.url + query,
@@ -172,8 +176,7 @@ class LiveClient:
                 self._settle(frame, now)
                 return
             if frame["seq"] > self.last_seq + 1:
-                self.gaps += 1
-                await self.send({"type": "resume", "epoch": self.epoch, "last_seq": self.last_seq})
+                self._ask_for_what_is_missing(now)
                 return
             self.last_seq = frame["seq"]
             self.events.append(frame)
@@ -186,6 +189,26 @@ class LiveClient:
             if self.patient and is_passing(frame) and self._say_later(frame):
                 return
         self._settle(frame, now)
+
+    def _ask_for_what_is_missing(self, now: float) -> None:
+        """Once for each gap, and without waiting: whoever waits to send does not read."""
+        after, at = self._asked
+        if after == self.last_seq and now - at < GAP_S:
+            return
+        self._asked = (self.last_seq, now)
+        self.gaps += 1
+        frame = {"type": "resume", "epoch": self.epoch, "last_seq": self.last_seq}
+
+        async def ask() -> None:
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await self.send(frame)
+
+        self._soon(ask())
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
 
     def _say_later(self, frame: dict[str, Any]) -> bool:
         """Not now: the same words with the same id, when the server says so."""
@@ -200,9 +223,7 @@ class LiveClient:
                 with contextlib.suppress(websockets.ConnectionClosed):
                     await self.say(turn.text, client_msg_id=turn.client_msg_id)
 
-        task = asyncio.create_task(again())
-        self._later.add(task)
-        task.add_done_callback(self._later.discard)
+        self._soon(again())
         return True
 
     def _settle(self, frame: dict[str, Any], now: float) -> None:

@@ -19,6 +19,7 @@ import websockets
 from django.conf import settings
 
 from coach.live import server
+from coach.live.allowance import NONSENSE, PER_S
 from coach.live.client import LiveClient
 from coach.live.frames import READERS
 from tests.people import EVERYTHING
@@ -27,6 +28,8 @@ from tests.proofs import repeats
 STUCK = "I keep putting off the report for the steering group"
 FRAMES = repeats(800, full=100_000)
 FLOODERS = repeats(40, full=100)
+# The last words wait behind all the nonsense before them, which is read as slowly as it is allowed.
+SAID_S = 60 + FRAMES / FLOODERS * NONSENSE / PER_S
 
 
 def counted(base: str, name: str) -> float:
@@ -195,10 +198,14 @@ def told(what: str, n: int, calm: float, noisy: float) -> None:
 
 
 async def flood(client: LiveClient, rng: random.Random, frames: int) -> None:
-    """Gives back once the server has read them all, and answers what is said after them."""
+    """Gives back once the server has read them all, and answers what is said after them.
+
+    Raises TimeoutError: a line that was closed meanwhile answers nothing any more.
+    """
     for _ in range(frames):
         await client.send_raw(nonsense(rng))
-    await (await client.say("mm-hm")).done
+    async with asyncio.timeout(SAID_S):
+        await (await client.say("mm-hm")).done
 
 
 async def times(client: LiveClient, n: int = 40) -> float:
