@@ -87,6 +87,11 @@ class LiveClient:
         """Whether frames can still come; False as soon as the line was seen to be cut."""
         return self._reader is not None and not self._reader.done()
 
+    @property
+    def closed_with(self) -> int | None:
+        """The code the line was closed with; None while it holds."""
+        return self._socket.close_code if self._socket is not None else None
+
     async def __aenter__(self) -> Self:
         await self.open()
         return self

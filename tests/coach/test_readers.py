@@ -28,8 +28,9 @@ from tests.proofs import repeats
 STUCK = "I keep putting off the report for the steering group"
 FRAMES = repeats(800, full=100_000)
 FLOODERS = repeats(40, full=100)
-# The last words wait behind all the nonsense before them, which is read as slowly as it is allowed.
-SAID_S = 60 + FRAMES / FLOODERS * NONSENSE / PER_S
+# So many are sent before the first of them must have been read; a line may be ten times as slow.
+UNREAD = 20
+READ_WITHIN_S = 10 * UNREAD * NONSENSE / PER_S
 
 
 def counted(base: str, name: str) -> float:
@@ -151,6 +152,8 @@ async def test_fuzzed_frames_end_no_consumer_and_leave_others_alone(room, real_s
             for n, client in enumerate(people)
         ]
         noisy = await times(ada)
+        await asyncio.wait(flooding)
+        assert [client.closed_with for client in people if not client.connected] == []
         await asyncio.gather(*flooding)
     told("frames", FRAMES, calm, noisy)
     assert (await ada.ask(STUCK)).terminals[0]["type"] in ("nudge.done", "no_nudge")
@@ -198,13 +201,18 @@ def told(what: str, n: int, calm: float, noisy: float) -> None:
 
 
 async def flood(client: LiveClient, rng: random.Random, frames: int) -> None:
-    """Gives back once the server has read them all, and answers what is said after them.
+    """Gives back once the server has read them all; raises TimeoutError when a line has died.
 
-    Raises TimeoutError: a line that was closed meanwhile answers nothing any more.
+    No more are under way than are read before the line's own pings and pongs would be missed.
     """
-    for _ in range(frames):
-        await client.send_raw(nonsense(rng))
-    async with asyncio.timeout(SAID_S):
+    for begun in range(0, frames, UNREAD):
+        for _ in range(min(UNREAD, frames - begun)):
+            await client.send_raw(nonsense(rng))
+        async with asyncio.timeout(READ_WITHIN_S):
+            # Nothing to say, which is refused, by its own id.
+            await (await client.say("")).done
+        client.passing.clear()
+    async with asyncio.timeout(READ_WITHIN_S):
         await (await client.say("mm-hm")).done
 
 
