@@ -16,8 +16,10 @@ from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.urls import path
 
-from coach import tenancy
+from coach import databases, tenancy
+from coach.database import BESIDE
 from coach.engines import open_engines
+from coach.live.admission import REQUEST_S, REQUESTS
 from coach.live.consumers import SessionConsumer
 from coach.live.draining import on_termination
 from coach.live.hub import Hub
@@ -52,6 +54,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Open the engines before the first request; finish what runs before the last goodbye."""
     await receive()
+    databases.share_connections(REQUESTS + BESIDE, wait_s=REQUEST_S)
     try:
         async with tracing(), open_engines() as engines:
             hub = Hub(engines)

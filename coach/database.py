@@ -1,7 +1,6 @@
 """The live road's way into PostgreSQL: one statement, one round trip, one time limit."""
 
 import asyncio
-import select
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -14,21 +13,19 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from psycopg import AsyncConnection
 from psycopg.pq import PipelineStatus, TransactionStatus
-from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from coach import tenancy
 from coach.ops import tracing
+from coach.postgres.liveness import is_open
 
 log = structlog.get_logger(__name__)
 
 # A stage of the road waits so long for a connection; who has more time, a quarter of it.
 CHECKOUT_S, CHECKOUT_SHARE = 0.25, 0.25
-# What a server may tell an idle connection, each read at a time, before it is taken for gone.
-LAST_WORDS = 4
 NO_CONNECTION = (PoolTimeout, TooManyRequests, PoolClosed)
-# Each of these threads keeps a connection per alias, for as long as its worker lives.
+# Threads that ask Django's models beside the loop.
 BESIDE = 4
 Answer = TypeVar("Answer")
 Params = Mapping[str, Any] | Sequence[Any]
@@ -166,7 +163,7 @@ class Database:
         """
         for _ in range(settings.DATABASE_POOL):
             connection = await self._taken(patience_s)
-            if _is_open(connection.pgconn):
+            if is_open(connection.pgconn):
                 return connection
             # The pool closes it and opens another one.
             await asyncio.shield(self._returning(connection))
@@ -204,35 +201,19 @@ _threads = ThreadPoolExecutor(BESIDE, "beside")
 async def beside(work: Callable[[], Answer]) -> Answer:
     """What `work` gets from Django's models, in a thread beside the loop.
 
-    A thread keeps its connections, and no request ends here that would look after them: one that
-    died would be tried again by everybody who comes. Raises DatabaseDown when there is no server.
+    No request ends here that would give connections back. Raises DatabaseDown when there is no
+    server.
     """
 
     def looked_after() -> Answer:
-        for django in connections.all(initialized_only=True):
-            if django.connection is not None and not _is_open(django.connection.pgconn):
-                django.close()
         try:
             return work()
         except (OperationalError, InterfaceError) as down:
-            connections.close_all()
             raise DatabaseDown("Django's: no connection") from down
+        finally:
+            connections.close_all()
 
     return await sync_to_async(looked_after, thread_sensitive=False, executor=_threads)()
-
-
-def _is_open(pgconn: PGconn) -> bool:
-    """Whether its server is still there: one that ends says why, and only then hangs up."""
-    socket = select.poll()
-    try:
-        socket.register(pgconn.socket, select.POLLIN)
-        for _ in range(LAST_WORDS):
-            if not socket.poll(0):
-                return True
-            pgconn.consume_input()
-    except psycopg.OperationalError:
-        pass
-    return False
 
 
 def _at_rest(connection: AsyncConnection[TupleRow]) -> bool:
@@ -244,7 +225,7 @@ def _at_rest(connection: AsyncConnection[TupleRow]) -> bool:
 
 
 def _conninfo(alias: dict[str, Any]) -> str:
-    options = dict(alias["OPTIONS"])
+    options = {key: value for key, value in alias["OPTIONS"].items() if key != "pool"}
     return psycopg.conninfo.make_conninfo(
         dbname=alias["NAME"],
         user=alias["USER"],

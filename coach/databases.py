@@ -76,6 +76,24 @@ def configure(
     }
 
 
+def share_connections(most: int, *, wait_s: float) -> None:
+    """From here on this process's threads take their connections in turn, `most` of an alias.
+
+    To open one costs more than most requests ask of it. Nothing of a borrower stays with it
+    (`coach.tenancy`), and one that died is found out before it is used (`coach.postgres.base`).
+    Whoever waits longer than `wait_s` gets an OperationalError.
+    """
+    connections.close_all()
+    for alias in APP_ALIASES.values():
+        settings.DATABASES[alias]["OPTIONS"]["pool"] = {
+            "min_size": 1,
+            "max_size": most,
+            "timeout": wait_s,
+            "reconnect_timeout": 5.0,
+            "name": f"django-{alias}",
+        }
+
+
 class VaultRouter:
     """Consent's tables live in the vault and nowhere else."""
 

@@ -10,7 +10,7 @@ ALIASES = ("default", "vault")
 
 
 def most_of_a_worker() -> int:
-    """Pools, threads beside the loop, and requests: each takes one for each of both aliases."""
+    """For each alias the road's pool, and one that requests and threads beside the loop share."""
     return len(ALIASES) * (settings.DATABASE_POOL + BESIDE + REQUESTS)
 
 

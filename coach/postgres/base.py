@@ -10,6 +10,7 @@ from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
 from coach import tenancy
+from coach.postgres.liveness import is_open
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -25,7 +26,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
             embedded.hold(settings.DATA_DIR, settings.ENV.database_name)
         self._told = tenancy.NOBODY
-        return super().get_new_connection(conn_params)
+        connection = super().get_new_connection(conn_params)
+        if self.pool:
+            # The pool's own check asks the server, and after each dead one it waits a second.
+            for _ in range(self.pool.max_size):
+                if is_open(connection.pgconn):
+                    break
+                # It closes this one and opens another.
+                self.pool.putconn(connection)
+                connection = super().get_new_connection(conn_params)
+        return connection
 
     def _in_scope(
         self,

@@ -23,8 +23,9 @@ from tests.proofs import FULL, repeats
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(3600)]
 CUTS, KILLED_SHARE, PEOPLE = repeats(40, full=1000), 0.2, 8
 ROUNDS = repeats(1, full=5)
-# Of what comes down one line before it is cut at the latest: some ten utterances.
-BYTES = 12_000
+# Of what comes down one line before it is cut at the latest: some utterances when there is little
+# time; and for the whole count no more often than workers can be killed and started meanwhile.
+BYTES = repeats(12_000, full=30_000)
 
 
 @pytest.fixture
@@ -68,12 +69,13 @@ async def test_a_thousand_cuts_lose_double_and_reorder_nothing(open_room, pair):
         def cuts() -> int:
             return killed + sum(int(person.cutter.cuts) for person in people)
 
-        talking = [
-            asyncio.create_task(p.talk(lambda: cuts() < CUTS, bytes_most=BYTES)) for p in people
-        ]
+        def goes_on() -> bool:
+            return cuts() < CUTS or killed < KILLED_SHARE * CUTS
+
+        talking = [asyncio.create_task(p.talk(goes_on, bytes_most=BYTES)) for p in people]
         for person in people:
             await person.client.abort()
-        while cuts() < CUTS:
+        while goes_on():
             await asyncio.sleep(0.2)
             if killed < KILLED_SHARE * cuts():
                 number, turn = turn % 2, turn + 1
