@@ -1,6 +1,7 @@
 """A worker's connections to PostgreSQL are bounded, so that one may say how many there must be."""
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ from django.conf import settings
 
 from coach import embedded
 from coach.live import server
+from coach.live.admission import REQUESTS
 from coach.live.client import LiveClient
 from coach.ops import connections
 from tests.people import EVERYTHING
 
 ASKING, ASKED_EACH = 80, 6
+HUNG_UP = 20 * REQUESTS
 COUNT = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
 
 
@@ -94,6 +97,34 @@ async def test_a_worker_holds_no_more_connections_than_it_says(
     assert set(codes) <= {200, 503}
     assert codes.count(200) > len(codes) / 4
     assert 8 < counting.most - others <= connections.most_of_a_worker()
+
+
+async def test_who_hangs_up_half_way_keeps_no_connection(demo, worker, open_room):
+    """A request that nobody waits for any more still gives back what it was lent."""
+    room = await open_room(worker)
+    ticket = await room.ticket("Ada", EVERYTHING)
+    path = f"/api/v1/consent/records/?session={room.session}"
+    bearer = {"Authorization": f"Bearer {ticket.token}"}
+    asked = (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{worker.port}\r\n"
+        f"Authorization: Bearer {ticket.token}\r\n\r\n"
+    )
+    rng = random.Random(7)
+
+    async def hangs_up() -> None:
+        for _ in range(HUNG_UP // REQUESTS):
+            _, writer = await asyncio.open_connection("127.0.0.1", worker.port)
+            writer.write(asked.encode())
+            await writer.drain()
+            await asyncio.sleep(rng.uniform(0, 0.15))
+            writer.transport.abort()
+
+    await asyncio.gather(*(hangs_up() for _ in range(REQUESTS)))
+    await asyncio.sleep(1)
+    # More than there are connections in the pool were begun; as many as may run at once still do.
+    async with httpx2.AsyncClient(base_url=worker.http, timeout=10) as http:
+        answers = await asyncio.gather(*(http.get(path, headers=bearer) for _ in range(REQUESTS)))
+    assert [answer.status_code for answer in answers] == [200] * REQUESTS
 
 
 def test_an_operator_hears_of_a_server_that_has_too_few(demo):
