@@ -86,7 +86,8 @@ async def test_nudges_stream_from_vllm_and_survive_its_death(demo, port, served)
         terminals = [p.terminal or {} for p in dying.played[30:]]
         after = [frame for frame in terminals if frame["type"] == "nudge.done"]
         assert Counter(f["source"] for f in after) == {"playbook": len(after)}
-        assert all(f["reason"] for f in after)
+        # Words that ask for care were never a matter for the model.
+        assert all(f["reason"] or "help" in f for f in after)
 
         session = await api.call("POST", "sessions/", {"title": "Back", "cooldown_s": 0})
         ticket = await api.join(session["join_code"], "Ada", EVERYTHING)
