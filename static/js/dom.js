@@ -130,6 +130,11 @@ export const day = (at) => days.format(new Date(at));
 export const moment = (at) => calendar.format(new Date(at));
 export const span = (from, to) => calendar.formatRange(new Date(from), new Date(to));
 export const whole = (value) => wholes.format(value);
+export const decimal = (value, digits) =>
+  new Intl.NumberFormat(language, {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(value);
 export const share = (value) => shares.format(value);
 export const list = (items) => lists.format(items);
 export const ms = (value) => say("ms", { ms: wholes.format(value) });

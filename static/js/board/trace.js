@@ -1,6 +1,6 @@
 // How a nudge was made: its stages on one bar, the passages found, the fields used.
 
-import { chip, element, fieldNames, ms, name, say } from "../dom.js";
+import { chip, decimal, element, fieldNames, ms, name, say } from "../dom.js";
 import { shade, stacked } from "./charts.js";
 
 const SLIVER_MS = 0.05;
@@ -25,7 +25,7 @@ export function showTrace(slots, { trace, total_ms }) {
 }
 
 const title = (stage) => name("stage", stage.name);
-const precise = (value) => (value < 10 ? say("ms", { ms: value.toFixed(1) }) : ms(value));
+const precise = (value) => (value < 10 ? say("ms", { ms: decimal(value, 1) }) : ms(value));
 
 function term(what, value, shown) {
   const swatch = shown ? [element("span", { class: `swatch ${shown}` })] : [];
@@ -43,6 +43,6 @@ function passage({ title: called, rank, score }) {
     {},
     element("td", { text: rank ?? "" }),
     element("td", { text: called }),
-    element("td", { text: Number(score).toFixed(3) }),
+    element("td", { text: decimal(score, 3) }),
   );
 }
