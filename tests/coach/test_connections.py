@@ -21,6 +21,8 @@ from tests.people import EVERYTHING
 
 ASKING, ASKED_EACH = 80, 6
 HUNG_UP = 20 * REQUESTS
+ONE_BY_ONE = 30
+SESSIONS = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"
 COUNT = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
 
 
@@ -97,6 +99,25 @@ async def test_a_worker_holds_no_more_connections_than_it_says(
     assert set(codes) <= {200, 503}
     assert codes.count(200) > len(codes) / 4
     assert 8 < counting.most - others <= connections.most_of_a_worker()
+
+
+async def test_requests_are_lent_connections_and_open_none_of_their_own(
+    demo, worker, open_room, superuser: psycopg.Connection
+):
+    """Each took one for both aliases, and threw them away, until they were shared."""
+    room = await open_room(worker)
+    ticket = await room.ticket("Ada", EVERYTHING)
+
+    async def sessions() -> int:
+        # Servers count a session when it has told its figures, a second after it began.
+        await asyncio.sleep(1.5)
+        row = superuser.execute(SESSIONS).fetchone()
+        return int(row[0]) if row else 0
+
+    before = await sessions()
+    for _ in range(ONE_BY_ONE):
+        await room.api.call("GET", f"consent/records/?session={room.session}", token=ticket.token)
+    assert await sessions() - before < ONE_BY_ONE / 2
 
 
 async def test_who_hangs_up_half_way_keeps_no_connection(demo, worker, open_room):
