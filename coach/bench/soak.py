@@ -10,7 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx2
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.utils import timezone
 
+from coach import tenancy
 from coach.bench import vitals
 from coach.bench.crowd import BROKEN, EACH_S, Ring, Room, Said, Talk, words
 from coach.bench.report import Report, Say, Table
@@ -18,6 +22,7 @@ from coach.bench.vitals import Vitals
 from coach.demo.rehearsal import quantiles
 from coach.live.client import LiveClient, Rest, is_passing, rest
 from coach.live.server import Server
+from coach.models import Utterance
 from coach.ops.plots import Chart, Series
 
 LOOK_S, TELL_S = 10.0, 60.0
@@ -28,6 +33,8 @@ ROOM_S, MEMBERS = (60.0, 240.0), 8
 BETWEEN_S, AWAY_S = (1.0, 4.0), (0.5, 4.0)
 LAST_WORDS_S = 2.0
 ARRIVED_S = 60.0
+# Until what nobody ends any more has been ended by whoever looks after it.
+SETTLED_S = 15.0
 VERDICTS = ("accepted", "dismissed", "not_relevant", "edited")
 SLOPE_PER = 10.0
 
@@ -40,10 +47,18 @@ class Tally:
     ends: Counter[str] = field(default_factory=Counter)
     taken_ms: list[float] = field(default_factory=list)
     broken: Counter[str] = field(default_factory=Counter)
+    unanswered: Counter[str] = field(default_factory=Counter)
 
     def heard(self, said: Said) -> None:
         self.done["utterances"] += 1
         said.turn.done.add_done_callback(lambda _: self._ended(said))
+
+    def unheard(self, person: LiveClient) -> None:
+        """What somebody who goes for good has not been answered, and why."""
+        for turn in person.turns.values():
+            if not turn.terminals:
+                why = "went before its end" if turn.utterance else "never taken in"
+                self.unanswered[why] += 1
 
     def _ended(self, said: Said) -> None:
         if said.turn.terminals and (taken := said.taken_ms) is not None:
@@ -62,6 +77,9 @@ class Soak:
         self.tally = Tally()
         self.seen: list[Vitals] = []
         self.failed = 0
+        self.sessions: list[str] = []
+        # Of the rows: how many were taken in, and how many of those nothing has ended.
+        self.kept = self.unended = 0
 
     async def run(self, say: Say) -> None:
         """Talk until the time is over, look on, and let everybody go."""
@@ -81,6 +99,14 @@ class Soak:
         self.tally.broken += talk.unsent
         async with httpx2.AsyncClient(timeout=15.0) as http:
             self.failed = vitals.failed_requests(await vitals.scrape(self._server, http))
+        await asyncio.sleep(settings.ENV.terminal_ms / 1000 + SETTLED_S)
+        self.kept, self.unended = await sync_to_async(self._in_the_log)()
+
+    def _in_the_log(self) -> tuple[int, int]:
+        with tenancy.acting(tenancy.everywhere("soak")):
+            kept = Utterance.objects.filter(session__in=self.sessions)
+            over = kept.filter(outcome=None, lease_until__lt=timezone.now())
+            return kept.count(), over.count()
 
     async def _look(self, say: Say) -> None:
         told = began = time.monotonic()
@@ -109,6 +135,7 @@ class Soak:
             people: list[LiveClient] = []
             try:
                 room = await Room.open(self._api, self._server.ws, title=f"Soak {number}")
+                self.sessions.append(room.session)
                 self.tally.done["sessions opened"] += 1
                 for seat in range(MEMBERS):
                     people.append(await room.join(f"Member {seat}"))
@@ -174,6 +201,7 @@ class Soak:
         await asyncio.gather(*map(_last_words, people))
         for person in people:
             self.tally.done["refused for now"] += sum(map(is_passing, person.passing))
+            self.tally.unheard(person)
         try:
             if room is not None:
                 await room.end()
@@ -215,7 +243,10 @@ def report(soaked: Soak, complaints: vitals.Complaints, *, rate: float, minutes:
         {"what": "utterances a second", "value": round(rate, 1)},
         *({"what": what, "value": n} for what, n in tally.done.items()),
         {"what": "how they ended", "value": _counted(tally.ends)},
-        {"what": "without an end", "value": unanswered},
+        {"what": "without an end at the client", "value": unanswered},
+        {"what": "unanswered when their speakers left", "value": _counted(tally.unanswered) or 0},
+        {"what": "taken into the log", "value": soaked.kept},
+        {"what": "of these, without an end in the log", "value": soaked.unended},
         {"what": "milliseconds to the end", "value": _named(quantiles(tally.taken_ms))},
         {"what": "unhandled exceptions in the log", "value": complaints.unhandled.total()},
         {"what": "errors in the log", "value": _counted(complaints.errors) or 0},
