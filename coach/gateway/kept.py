@@ -80,11 +80,13 @@ ORDER BY asked = %(asked)s DESC, embedding <=> %(vector)s::halfvec
 LIMIT 1
 """
 
+# Waits for an erasure that is under way, and then keeps nothing for whoever it was of.
 KEEP = """
 INSERT INTO gateway_keptdraft (organisation_id, playbook_id, member_id, scope, asked, embedding,
                                text, citations, passages, route, expires_at)
-VALUES (%(organisation)s, %(playbook)s, %(member)s, %(scope)s, %(asked)s, %(vector)s::halfvec,
-        %(text)s, %(citations)s, %(passages)s, %(route)s, now() + make_interval(hours => %(hours)s))
+SELECT %(organisation)s, %(playbook)s, %(member)s, %(scope)s, %(asked)s, %(vector)s::halfvec,
+       %(text)s, %(citations)s, %(passages)s, %(route)s, now() + make_interval(hours => %(hours)s)
+WHERE (SELECT removed_at FROM coach_member WHERE id = %(member)s FOR KEY SHARE) IS NULL
 ON CONFLICT (scope, asked) DO NOTHING
 """
 

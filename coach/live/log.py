@@ -13,6 +13,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from coach.database import Database
+from coach.models import FACILITATORS
 
 REPLAY_LIMIT = 256
 RECENT_TURNS = 8
@@ -27,6 +28,15 @@ class Outgoing:
     audience: str
     type: str
     frame: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def about(self) -> UUID | None:
+        """The member who reads this frame, or whom it tells the facilitators of."""
+        if self.audience != FACILITATORS:
+            return UUID(self.audience)
+        speaker = self.frame.get("speaker") or {}
+        member = self.frame.get("member") or speaker.get("member")
+        return UUID(str(member)) if member else None
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,10 @@ class Accepted:
     recent_nudges: tuple[str, ...] = field(default=(), repr=False)
 
 
+# Of somebody who was erased nothing is written any more, also by what was on its way meanwhile:
+# whoever writes of a member locks their row first, as their erasure does.
+THERE = "SELECT id FROM coach_member WHERE id = %(member)s AND removed_at IS NULL FOR KEY SHARE"
+
 # Streams are locked in the order of their ids, so that two writers never wait for each other.
 _APPEND = """
 streams AS (
@@ -102,9 +116,14 @@ streams AS (
 )"""
 
 APPEND = f"""
-WITH wanted AS (
-    SELECT * FROM unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
-    WITH ORDINALITY AS a(audience, type, frame, ord)
+WITH there AS (
+    SELECT id FROM coach_member WHERE id = ANY(%(about)s::uuid[]) AND removed_at IS NULL
+    FOR KEY SHARE
+), wanted AS (
+    SELECT audience, type, frame, ord FROM unnest(
+        %(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[], %(about)s::uuid[]
+    ) WITH ORDINALITY AS a(audience, type, frame, about, ord)
+    WHERE about IS NULL OR about IN (SELECT id FROM there)
 ), {_APPEND}
 SELECT audience, seq, frame FROM numbered
 """
@@ -118,6 +137,7 @@ WITH room AS (
     JOIN coach_session s ON s.id = m.session_id
     JOIN coach_organisation o ON o.id = s.organisation_id
     WHERE m.id = %(member)s AND s.id = %(session)s AND m.removed_at IS NULL
+    FOR KEY SHARE OF m
 ), prior AS (
     SELECT u.id, u.digest, u.outcome, u.member_id FROM coach_utterance u
     WHERE u.session_id = %(session)s AND u.client_msg_id = %(client_msg_id)s
@@ -175,10 +195,13 @@ FROM room LEFT JOIN prior ON true
 """
 
 FINISH = f"""
-WITH won AS (
+WITH there AS (
+    SELECT m.id FROM coach_member m JOIN coach_utterance u ON u.member_id = m.id
+    WHERE u.id = %(utterance)s AND m.removed_at IS NULL FOR KEY SHARE OF m
+), won AS (
     UPDATE coach_utterance
     SET outcome = %(outcome)s, reason = %(reason)s, act = %(act)s, finished_at = now()
-    WHERE id = %(utterance)s AND outcome IS NULL
+    WHERE id = %(utterance)s AND outcome IS NULL AND EXISTS (SELECT FROM there)
     RETURNING id, session_id, member_id
 ), nudged AS (
     INSERT INTO coach_nudge (id, session_id, member_id, utterance_id, text, citations, passages,
@@ -203,7 +226,9 @@ SELECT audience, seq, frame FROM numbered
 """
 
 GIVE = f"""
-WITH nudged AS (
+WITH there AS (
+    {THERE}
+), nudged AS (
     INSERT INTO coach_nudge (id, session_id, member_id, text, citations, passages, source, reason,
                              state, trace)
     SELECT n.id, %(session)s, n.member_id, n.text, n.citations, n.passages, n.source, n.reason,
@@ -211,6 +236,7 @@ WITH nudged AS (
     FROM jsonb_to_record(%(nudge)s::jsonb) AS n(
         id uuid, member_id uuid, text text, citations jsonb, passages uuid[], source text,
         reason text, state text, trace jsonb)
+    JOIN there ON there.id = n.member_id
     ON CONFLICT (id) DO NOTHING
     RETURNING id
 ), wanted AS (
@@ -297,9 +323,12 @@ class EventLog:
     async def append(
         self, session: UUID, outgoing: Sequence[Outgoing], *, timeout_s: float
     ) -> tuple[Logged, ...]:
-        """Write frames that belong to no utterance's outcome."""
+        """Write frames that belong to no utterance's outcome, but none of who was erased."""
+        about = [frame.about for frame in outgoing]
         rows = await self._database.fetch(
-            APPEND, {"session": session, **_columns(outgoing)}, timeout_s=timeout_s
+            APPEND,
+            {"session": session, "about": about, **_columns(outgoing)},
+            timeout_s=timeout_s,
         )
         return tuple(Logged(*row) for row in rows)
 
@@ -365,7 +394,7 @@ class EventLog:
         alert: Mapping[str, Any] | None = None,
         timeout_s: float,
     ) -> tuple[Logged, ...]:
-        """Give an utterance its one terminal event; () when it already had one."""
+        """Give an utterance its one terminal event; () when it has one, or its speaker is gone."""
         rows = await self._database.fetch(
             FINISH,
             {
@@ -390,10 +419,15 @@ class EventLog:
         *,
         timeout_s: float,
     ) -> tuple[Logged, ...]:
-        """Store a nudge that answers no utterance, with its frames."""
+        """Store a nudge that answers no utterance, with its frames; () for who was erased."""
         rows = await self._database.fetch(
             GIVE,
-            {"session": session, "nudge": json.dumps(nudge), **_columns(outgoing)},
+            {
+                "session": session,
+                "member": nudge["member_id"],
+                "nudge": json.dumps(nudge),
+                **_columns(outgoing),
+            },
             timeout_s=timeout_s,
         )
         return tuple(Logged(*row) for row in rows)

@@ -10,7 +10,7 @@ from coach.errors import Refused
 from coach.live import doorbell
 from coach.live.frames import Control
 from coach.live.hub import Hub
-from coach.live.log import Outgoing
+from coach.live.log import THERE, Outgoing
 from coach.live.room import Room
 from coach.models import FACILITATORS, Member
 from consent.models import Record
@@ -241,11 +241,13 @@ JOIN coach_session s ON s.playbook_id = v.playbook_id
 WHERE p.id = %s AND s.id = %s
 """
 
-SEND = """
+SEND = f"""
+WITH there AS ({THERE})
 INSERT INTO coach_nudge (id, session_id, member_id, text, citations, passages, source, reason,
                          state, trace)
-VALUES (%(nudge)s, %(session)s, %(member)s, %(text)s, %(citations)s, %(passages)s, 'facilitator',
-        '', 'shown', '{}')
+SELECT %(nudge)s, %(session)s, id, %(text)s, %(citations)s, %(passages)s, 'facilitator',
+       '', 'shown', '{{}}'
+FROM there
 ON CONFLICT (id) DO NOTHING
 """
 

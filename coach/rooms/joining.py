@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, Max
 
 from coach import tenancy
@@ -45,8 +45,8 @@ def join(
     if session is None:
         raise CannotJoin
     tenancy.enter(tenancy.of([session.organisation_id], actor="joining"))
+    member = Member(role=Member.Role.PARTICIPANT, display_name=display_name, language=language)
     with transaction.atomic(), transaction.atomic(using="vault"):
-        member = _seat(session, Member.Role.PARTICIPANT, display_name, language=language)
         choices.admit(
             member.id,
             organisation_id=session.organisation_id,
@@ -59,6 +59,11 @@ def join(
             },
         )
         choices.grant(member.id, consent, notice=notice, how="joining")
+        # Last, because the others who come in wait for it.
+        locked = _locked(session)
+        if locked.status != Session.Status.OPEN:
+            raise CannotJoin
+        _seat(member, locked)
     return Joined(member, issue_token(member=member), receipt(member, "consent"))
 
 
@@ -93,41 +98,41 @@ def membership(caller: Caller, session_id: UUID, *, prefer: str = "") -> Member 
 
 
 def seat_facilitator(session: Session, user: Any) -> Member:
-    """This log-in's place in the session, made on first use."""
-    seated = Member.objects.filter(
+    """This log-in's place in the session, made on first use. Raises CannotJoin."""
+    own = Member.objects.filter(
         session=session, user=user, role=Member.Role.FACILITATOR, removed_at__isnull=True
-    ).first()
-    if seated is not None:
-        seated.session = session
-        return seated
-    name = user.get_full_name() or user.get_username()
-    return _seat(session, Member.Role.FACILITATOR, name, user=user)
+    )
+    seated = own.first()
+    if seated is None:
+        with transaction.atomic():
+            locked = _locked(session)
+            seated = own.first()
+            if seated is None:
+                name = user.get_full_name() or user.get_username()
+                seated = Member(user=user, role=Member.Role.FACILITATOR, display_name=name)
+                _seat(seated, locked)
+    seated.session = session
+    return seated
 
 
-def _seat(
-    session: Session, role: str, display_name: str, *, user: Any = None, language: str = ""
-) -> Member:
-    for _ in range(5):
-        try:
-            with transaction.atomic():
-                last = session.members.aggregate(last=Max("number"))["last"] or 0
-                member = Member.objects.create(
-                    session=session,
-                    organisation_id=session.organisation_id,
-                    user=user,
-                    role=role,
-                    display_name=display_name,
-                    number=last + 1,
-                    language=language,
-                )
-                for audience in {member.audience, FACILITATORS}:
-                    Stream.objects.get_or_create(
-                        session=session,
-                        audience=audience,
-                        defaults={"organisation_id": session.organisation_id},
-                    )
-                Session.objects.filter(id=session.id).update(roster_version=F("roster_version") + 1)
-        except IntegrityError:
-            continue
-        return member
-    raise CannotJoin
+def _locked(session: Session) -> Session:
+    """The session while its seats are counted: whoever else comes in waits for their turn."""
+    found = Session.objects.select_for_update(no_key=True).filter(id=session.id).first()
+    if found is None:
+        raise CannotJoin
+    return found
+
+
+def _seat(member: Member, session: Session) -> None:
+    """Give somebody the next number in the session, and what they will read."""
+    last = session.members.aggregate(last=Max("number"))["last"] or 0
+    member.session, member.organisation_id = session, session.organisation_id
+    member.number = last + 1
+    member.save(force_insert=True)
+    for audience in {member.audience, FACILITATORS}:
+        Stream.objects.get_or_create(
+            session=session,
+            audience=audience,
+            defaults={"organisation_id": session.organisation_id},
+        )
+    Session.objects.filter(id=session.id).update(roster_version=F("roster_version") + 1)

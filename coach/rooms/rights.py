@@ -69,6 +69,8 @@ def erase_member(member: Member) -> dict[str, Any]:
     """
     erasers = [entry for entry in KEPT if entry.erase is not None]
     with transaction.atomic():
+        # From here on nothing of theirs is written any more; whatever is being written ends first.
+        Member.objects.select_for_update().get(id=member.id)
         for entry in erasers:
             assert entry.erase is not None
             entry.erase(member)

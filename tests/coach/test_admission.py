@@ -1,6 +1,7 @@
 """Admission: what a worker cannot do in time it refuses at once, and never a cry for help."""
 
 import asyncio
+import contextlib
 import uuid
 
 import pytest
@@ -14,6 +15,7 @@ from tests.people import EVERYTHING
 
 STUCK = "I keep putting off the report for the steering group"
 SLOW_MS = 300.0
+TRIES = 5
 
 
 class Worker:
@@ -167,9 +169,12 @@ async def test_at_once_too_many_are_told_so_and_get_in_with_the_same_id(crowd):
     assert all(f["retry_after_ms"] > 0 and f["client_msg_id"] for f in refused)
     for person in crowd:
         for turn in [t for t in person.turns.values() if not t.done.done()]:
-            await person.say(turn.text, client_msg_id=turn.client_msg_id)
-            await asyncio.wait_for(turn.done, 5)
-    assert all(len(turn.terminals) == 1 for turn in turns)
+            for _ in range(TRIES):
+                await person.say(turn.text, client_msg_id=turn.client_msg_id)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(turn.done), 2)
+                    break
+    assert [len(turn.terminals) for turn in turns] == [1] * len(turns)
 
 
 async def test_a_cry_for_help_is_never_refused(crowd):

@@ -42,7 +42,7 @@ async def test_who_declines_stays_and_gets_no_nudge(ben):
 
 async def test_the_facilitator_sees_the_words_of_those_who_allow_it_alone(ada, ben, fay):
     hers, his = await ada.ask(STUCK), await ben.ask(STUCK)
-    await asyncio.sleep(0.3)
+    await fay.until("utterance", seen=1)
     seen = {f["utterance"]: f for f in fay.events if f["type"] == "utterance"}
     assert seen[hers.utterance]["text"] == STUCK
     assert seen[hers.utterance]["speaker"]["name"] == "Ada"
@@ -143,7 +143,9 @@ async def test_what_was_missed_is_replayed_in_order_after_a_cut(room, ada):
 
 async def test_an_unknown_epoch_is_answered_with_resync(ada):
     await ada.send({"type": "resume", "epoch": str(uuid.uuid4()), "last_seq": 1})
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(5):
+        while not ada.resyncs:  # noqa: ASYNC110  a client has no such event
+            await asyncio.sleep(0.02)
     assert ada.resyncs == 1
     assert (await ada.ask(STUCK)).terminals[0]["type"] == "nudge.done"
 
