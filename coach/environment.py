@@ -56,6 +56,9 @@ class Environment(BaseSettings):
     keep_drafts_hours: int = Field(24, ge=0, le=720, description="0: no draft is given twice")
     utterances_per_s: float = Field(1.0, gt=0, description="Sustained, by each member")
     utterance_burst: int = Field(5, ge=1, description="At once, by each member")
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses or networks that may say whom they speak for"
+    )
     sockets_per_user: int = Field(10, ge=1)
     roads_per_worker: int = Field(64, ge=4, le=1000, description="Utterances under way at most")
     memory_limit_mb: int = Field(0, ge=0, description="0: the container's limit, or all there is")

@@ -204,6 +204,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "coach.api.problems.problem_response",
     "UNAUTHENTICATED_USER": None,
+    # The server itself reads what a trusted proxy says of an address; a header alone says nothing.
+    "NUM_PROXIES": 0,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Sidecoach",

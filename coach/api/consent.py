@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from coach import tenancy
 from coach.api.base import SessionView, hub_of, read_notice, run_live
+from coach.api.guessing import may_try, missed
 from coach.api.serializers import CorrectIn, EraseIn, GrantIn, WithdrawIn
 from coach.models import Member
 from coach.rooms import control
@@ -28,9 +29,10 @@ class NoticeView(SessionView):
 
     @extend_schema(summary="The notice and the choices, before joining")
     def get(self, request: Request) -> Response:
+        may_try(request)
         session = open_session(request.query_params.get("code", ""))
         if session is None:
-            raise exceptions.NotFound("There is no open session with this code.")
+            raise missed(request)
         notice = notices.current(_locale(request))
         scope = tenancy.of([session.organisation_id], actor="join-code")
         with tenancy.acting(scope):

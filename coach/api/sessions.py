@@ -13,6 +13,7 @@ from rest_framework.throttling import AnonRateThrottle
 
 from coach.api.authentication import enforce_csrf
 from coach.api.base import SessionView, admit_session, created, hub_of, read_notice, run_live
+from coach.api.guessing import may_try, missed
 from coach.api.serializers import (
     ControlIn,
     FeedbackIn,
@@ -31,9 +32,9 @@ from rag.models import Playbook
 
 
 class JoinThrottle(AnonRateThrottle):
-    """Codes are short, so guessing is slow; a room of people behind one address still fits."""
+    """A hall full of people behind one address still fits."""
 
-    rate = "60/min"
+    rate = "300/min"
 
 
 class Join(SessionView):
@@ -44,6 +45,7 @@ class Join(SessionView):
     def post(self, request: Request) -> Response:
         if request.headers.get("Cookie"):
             enforce_csrf(request)
+        may_try(request)
         admit_session(request)
         join_in = JoinIn(data=request.data)
         join_in.is_valid(raise_exception=True)
@@ -62,7 +64,7 @@ class Join(SessionView):
                 language=language_of(request._request),
             )
         except CannotJoin:
-            raise exceptions.NotFound("There is no open session with this code.") from None
+            raise missed(request) from None
         member = joined.member
         remember(request._request.session, member)
         run_live(control.tell_roster, hub_of(request), member.session_id, member.id)

@@ -70,6 +70,7 @@ class Command(BaseCommand):
         # Workers are fresh processes and read the environment, not our arguments.
         os.environ["DJANGO_SETTINGS_MODULE"] = "coach.settings"
         where: dict[str, Any] = {name: options[name] for name in ("host", "port", "workers")}
+        where["forwarded_allow_ips"] = settings.ENV.trusted_proxies
         if options["workers"] > 1:
             self.stdout.write(invitation)
             exposition.share(settings.DATA_DIR / f"metrics-{options['port']}")
