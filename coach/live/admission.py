@@ -5,6 +5,7 @@ database, and how full its memory is. What it cannot do in time it refuses at on
 import asyncio
 import ctypes
 import gc
+import math
 import os
 import time
 from collections import deque
@@ -26,7 +27,11 @@ FEWEST, SHRINK, SHRINK_EVERY_S = 8, 0.9, 0.1
 GROW, CALM_S = 1.25, 2.0
 # One late timer is a neighbour's doing or a collection of garbage; several in a row are ours.
 LAG_EVERY_S, LAG_MS, LAG_IN_A_ROW = 0.05, 250.0, 3
-RETRY_MS = 1000
+# Whoever is refused comes back, and refusing them again costs as well. From so many refusals a
+# second, counted over the last few, they are asked to wait in proportion: a thousand who insist
+# then come back a hundred a second.
+RETRY_MS, LONGEST_RETRY_MS = 1000, 15_000
+MANY_REFUSED_PER_S, REFUSED_OVER_S = 10.0, 5.0
 # Coming in costs half a dozen statements; of a restarted server's clients so many do it at once.
 ARRIVING, ARRIVING_S = 8, 3.0
 # A request holds a connection of its own to the database, which has only so many.
@@ -61,6 +66,7 @@ class Admission:
         self._waiting, self._waiting_most = waiting, waiting_most
         self._memory_bytes, self._shed = memory_bytes or memory_limit(), shed
         self._shrunk = self._shed_at = float("-inf")
+        self._refused, self._refused_at = 0.0, 0.0
         self._doors = asyncio.Semaphore(ARRIVING)
         self._requests = asyncio.Semaphore(REQUESTS)
 
@@ -97,7 +103,15 @@ class Admission:
         """Raises Overloaded where one more road would not be walked in time."""
         if signal := self.overload:
             metrics.OVERLOADED.labels(signal).inc()
-            raise Overloaded(signal, after_ms=RETRY_MS)
+            raise Overloaded(signal, after_ms=self._come_back_ms())
+
+    def _come_back_ms(self) -> int:
+        """When to ask again, by how many were refused a second lately, this one among them."""
+        now = time.monotonic()
+        faded = math.exp((self._refused_at - now) / REFUSED_OVER_S)
+        self._refused, self._refused_at = self._refused * faded + 1, now
+        per_s = self._refused / REFUSED_OVER_S
+        return round(min(LONGEST_RETRY_MS, RETRY_MS * max(1.0, per_s / MANY_REFUSED_PER_S)))
 
     def admit_session(self) -> None:
         """Raises Overloaded while there is no memory for more people."""

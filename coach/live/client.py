@@ -14,6 +14,8 @@ import httpx2
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
+from coach.live.patience import Patience
+
 TERMINAL = frozenset({"nudge.done", "blocked", "escalated", "no_nudge", "cancelled", "error"})
 NOT_NUMBERED = frozenset({"nudge.start", "nudge.delta", "pong", "overloaded", "timing"})
 
@@ -78,6 +80,7 @@ class LiveClient:
         self.patient = True
         self._asked = (-1, 0.0)
         self._later: set[asyncio.Task[None]] = set()
+        self._patience = Patience(self._say_again)
         self._by_utterance: dict[str, Turn] = {}
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -114,8 +117,10 @@ class LiveClient:
             self.epoch, self.last_seq = self.welcome["epoch"], self.welcome["seq"]
         await self.send({"type": "resume", "epoch": self.epoch, "last_seq": self.last_seq})
         self._reader = asyncio.create_task(self._read())
+        self._patience.go_on()
 
     async def close(self) -> None:
+        self._patience.stop()
         if self._reader is not None:
             self._reader.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -125,6 +130,7 @@ class LiveClient:
 
     async def abort(self) -> None:
         """Cut the connection as a lost network does: without a goodbye."""
+        self._patience.stop()
         if self._reader is not None:
             self._reader.cancel()
         if self._socket is not None:
@@ -217,18 +223,20 @@ class LiveClient:
 
     def _say_later(self, frame: dict[str, Any]) -> bool:
         """Not now: the same words with the same id, when the server says so."""
-        turn = self.turns.get(frame.get("client_msg_id", ""))
-        if turn is None:
+        key = frame.get("client_msg_id", "")
+        if key not in self.turns:
             return False
-        wait_s = frame.get("retry_after_ms", RETRY_MS) / 1000
+        self._patience.refused(key, frame.get("retry_after_ms", RETRY_MS) / 1000)
+        return True
 
-        async def again() -> None:
-            await asyncio.sleep(wait_s)
-            if not turn.done.done() and self.connected:
-                with contextlib.suppress(websockets.ConnectionClosed):
-                    await self.say(turn.text, client_msg_id=turn.client_msg_id)
-
-        self._soon(again())
+    async def _say_again(self, key: str) -> bool:
+        """Whether these words could be sent once more."""
+        if not self.connected:
+            return False
+        try:
+            await self.say(self.turns[key].text, client_msg_id=key)
+        except websockets.ConnectionClosed:
+            return False
         return True
 
     def _settle(self, frame: dict[str, Any], now: float) -> None:
@@ -238,6 +246,7 @@ class LiveClient:
         )
         if turn is None:
             return
+        self._patience.settled(turn.client_msg_id)
         kind = frame["type"]
         if kind == "ack":
             turn.utterance = frame["utterance"]

@@ -16,6 +16,7 @@ const GAP_MS = 3_000;
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 15_000;
 const OVERLOADED_MS = 2_000;
+const LONGEST_REFUSED_MS = 15_000;
 const DRAFT_EVERY_MS = 700;
 // So many sockets in a row that were never greeted: a proxy in between does not let them through.
 const SOCKETS_TRIED = 3;
@@ -38,6 +39,9 @@ export class LiveLine extends EventTarget {
   #held = [];
   #timers = new Map();
   #drafted = 0;
+  // Words that were refused for now, and how often in a row the oldest of them was.
+  #refused = new Set();
+  #refusals = 0;
 
   /** `role`: who to be, for somebody who both takes part and facilitates. */
   constructor(session, { role = "" } = {}) {
@@ -210,6 +214,8 @@ export class LiveLine extends EventTarget {
     this.#attempt = 0;
     this.#emit("frame", { frame, past: false });
     this.#after("heartbeat", HEARTBEAT_MS, () => this.#check());
+    this.#refused.clear();
+    this.#refusals = 0;
     for (const message of this.#outbox.waiting) this.#utter(message);
   }
 
@@ -227,7 +233,7 @@ export class LiveLine extends EventTarget {
   #deliver(frame) {
     if (frame.type === "pong") return;
     const settled = frame.type === "ack" || (frame.type === "error" && frame.client_msg_id);
-    if (settled) this.#outbox.settle(frame.client_msg_id);
+    if (settled) this.#settle(frame.client_msg_id);
     this.#emit("frame", { frame, past: frame.seq !== undefined && frame.seq <= this.#opened });
     if (settled) this.#emit("outbox");
   }
@@ -269,12 +275,31 @@ export class LiveLine extends EventTarget {
     return api.get(`/sessions/${this.#session}/events/${api.query({ after, as: this.#role })}`);
   }
 
-  /** The server is full: say it again later, the same id keeps it from being said twice. */
+  /**
+   * The server is full: the same words later, whose id keeps them from being said twice. One at a
+   * time, the oldest first and ever more slowly: a crowd that insists keeps a server busy with
+   * refusing it. New words are sent at once all the same, for a cry for help is never refused.
+   */
   #yield(frame) {
     this.#emit("frame", { frame: { ...frame, type: "overloaded" }, past: false });
-    this.#after("overloaded", frame.retry_after_ms ?? OVERLOADED_MS, () => {
-      for (const message of this.#outbox.waiting) this.#utter(message);
-    });
+    this.#refused.add(frame.client_msg_id);
+    if (this.#timers.has("overloaded")) return;
+    const wait = (frame.retry_after_ms ?? OVERLOADED_MS) * 2 ** this.#refusals;
+    this.#refusals = Math.min(this.#refusals + 1, 6);
+    this.#after("overloaded", Math.min(LONGEST_REFUSED_MS, wait), () => this.#insist());
+  }
+
+  #insist() {
+    const refused = this.#outbox.waiting.find((words) => this.#refused.has(words.client_msg_id));
+    if (refused) this.#utter(refused);
+  }
+
+  #settle(id) {
+    this.#outbox.settle(id);
+    if (!this.#refused.delete(id) || this.#timers.has("overloaded")) return;
+    // One of them was taken: the next follows.
+    this.#refusals = 0;
+    this.#insist();
   }
 
   // --- small things ------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The live line against a server's end that a test plays frame by frame."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -248,6 +249,27 @@ async def test_words_refused_for_now_are_said_again(wire: Wire, code: str) -> No
     await wire.page.evaluate("line.say('mine')")
     await until(wire.page, "line.waiting.length === 0")
     assert len(wire.sent("utterance")) == 2
+
+
+async def test_many_words_refused_for_now_are_said_again_one_by_one(wire: Wire) -> None:
+    """A crowd that insists would keep the server busy with refusing it."""
+
+    def refuse(frame: dict[str, Any]) -> None:
+        key = frame["client_msg_id"]
+        wire.say(type="overloaded", retry_after_ms=100, client_msg_id=key)
+
+    wire.on_utterance = refuse
+    for n in range(10):
+        await wire.page.evaluate(f"line.say('words {n}')")
+    await asyncio.sleep(2)
+    heard = [frame["text"] for frame in wire.sent("utterance")]
+    # After the first round the oldest alone, after 0.1, 0.2, 0.4 and 0.8 seconds.
+    assert set(heard[10:]) == {"words 0"}
+    assert 3 <= len(heard[10:]) <= 5
+    wire.on_utterance = lambda frame: wire.say(type="ack", client_msg_id=frame["client_msg_id"])
+    await until(wire.page, "line.waiting.length === 0")
+    taken = [frame["text"] for frame in wire.sent("utterance")][len(heard) :]
+    assert taken[-10:] == [f"words {n}" for n in range(10)]
 
 
 async def test_words_refused_for_good_are_not_said_again(wire: Wire) -> None:

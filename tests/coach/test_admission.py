@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 import uuid
 
 import pytest
@@ -9,7 +10,15 @@ from django.conf import settings
 
 from coach.errors import Overloaded
 from coach.live import server
-from coach.live.admission import FEWEST, REFUSE, SHED, SHRINK_EVERY_S, WARN, Admission
+from coach.live.admission import (
+    FEWEST,
+    REFUSE,
+    RETRY_MS,
+    SHED,
+    SHRINK_EVERY_S,
+    WARN,
+    Admission,
+)
 from coach.live.client import LiveClient, RestError
 from tests.people import EVERYTHING
 
@@ -35,6 +44,29 @@ class Worker:
         for _ in range(times):
             self.admission.began()
             self.admission.ended(own_ms)
+
+
+async def test_the_more_are_refused_the_later_they_are_asked_to_come_back(monkeypatch):
+    """Of three hundred who insist fewer than eighty come back in a second, instead of all."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    worker = Worker(most=16)
+    worker.waiting = 33
+    crowd = [0.0] * 300  # when each of them asks again
+    refused = 0
+    while now[0] < 60.0:
+        for nth, due in enumerate(crowd):
+            if due <= now[0]:
+                with pytest.raises(Overloaded) as told:
+                    worker.admission.admit()
+                crowd[nth] = now[0] + told.value.retry_after_ms / 1000
+                refused += now[0] >= 20.0
+        now[0] += 0.1
+    assert refused / 40 < 80
+    now[0] += 60
+    with pytest.raises(Overloaded) as told:
+        worker.admission.admit()
+    assert told.value.retry_after_ms <= 1.5 * RETRY_MS
 
 
 async def test_so_many_roads_and_no_more():

@@ -1,0 +1,83 @@
+"""Words that were refused for now: said again by and by, and none of them forgotten."""
+
+import asyncio
+import time
+
+import pytest
+
+from coach.live import patience
+from coach.live.patience import Patience
+
+WAIT_S = 0.01
+
+
+class Busy:
+    """A server that refuses until it is told otherwise."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(patience, "LONGEST_S", 0.2)
+        monkeypatch.setattr(patience, "ANSWER_S", 0.3)
+        self.patience = Patience(self._say)
+        self.said: list[tuple[str, float]] = []
+        self.refusing = self.answering = self.connected = True
+
+    async def _say(self, key: str) -> bool:
+        if not self.connected:
+            return False
+        self.said.append((key, time.monotonic()))
+        if self.answering:
+            asyncio.get_running_loop().call_later(0.001, self._answer, key)
+        return True
+
+    def _answer(self, key: str) -> None:
+        if self.refusing:
+            self.patience.refused(key, WAIT_S)
+        else:
+            self.patience.settled(key)
+
+    async def until_said(self, *keys: str) -> None:
+        async with asyncio.timeout(3):
+            while [key for key, _ in self.said][-len(keys) :] != list(keys):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def busy(monkeypatch):
+    server = Busy(monkeypatch)
+    yield server
+    server.patience.stop()
+
+
+async def test_the_oldest_alone_insists_and_ever_more_slowly(busy):
+    for key in "abc":
+        busy.patience.refused(key, WAIT_S)
+    await asyncio.sleep(0.5)
+    assert {key for key, _ in busy.said} == {"a"}
+    waits = [late - early for (_, early), (_, late) in zip(busy.said, busy.said[1:], strict=False)]
+    assert len(waits) <= 7
+    assert waits[-1] > 4 * waits[0]
+
+
+async def test_once_one_is_taken_the_others_follow_in_order(busy):
+    busy.refusing = False
+    for key in "abcdefgh":
+        busy.patience.refused(key, WAIT_S)
+    await busy.until_said(*"abcdefgh")
+    assert len(busy.said) == 8
+    assert busy.said[-1][1] - busy.said[0][1] < 1
+
+
+async def test_words_without_an_answer_are_said_again(busy):
+    busy.answering = False
+    busy.patience.refused("a", WAIT_S)
+    await busy.until_said("a", "a")
+
+
+async def test_what_waits_when_the_line_ends_goes_on_with_the_next(busy):
+    busy.connected = busy.refusing = False
+    busy.patience.refused("a", WAIT_S)
+    await asyncio.sleep(0.1)
+    assert busy.said == []
+    busy.connected = True
+    busy.patience.go_on()
+    await busy.until_said("a")
