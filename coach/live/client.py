@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -25,6 +26,8 @@ PASSING = frozenset({"rate_limited", "unavailable", "busy"})
 RETRY_MS = 1000
 # What was asked for after a gap comes soon; else it is asked for once more.
 GAP_S = 2.0
+# How often a server that has too much to do is asked for a seat.
+TRIES = 5
 
 
 def is_passing(frame: Mapping[str, Any]) -> bool:
@@ -369,6 +372,11 @@ class RestError(Exception):
         self.status = status
         self.body = body
 
+    @property
+    def overloaded(self) -> bool:
+        """Refused before anything of it was done."""
+        return self.status == 503 and "Overloaded" in str(self.body)
+
 
 @dataclass
 class Rest:
@@ -399,8 +407,19 @@ class Rest:
             "consent": [{"purpose": p, "fields": f} for p, f in chosen.items()],
             **about,
         }
-        joined = await self.call("POST", "sessions/join", body)
+        joined = await self._patiently("POST", "sessions/join", body)
         return Ticket(joined["session"], joined["member"], joined["token"], joined["receipt"])
+
+    async def _patiently(self, method: str, path: str, body: Any) -> Any:
+        """A room full of people asks at once: whoever was not even listened to asks again."""
+        for tried in range(1, TRIES):
+            try:
+                return await self.call(method, path, body)
+            except RestError as exc:
+                if not exc.overloaded:
+                    raise
+            await asyncio.sleep(random.uniform(0.5, 1.5) * 2 ** (tried - 1))
+        return await self.call(method, path, body)
 
     async def every_choice(self, code: str) -> dict[str, list[str]]:
         notice = await self.call("GET", f"consent/notice/?code={code}")

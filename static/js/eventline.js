@@ -67,7 +67,7 @@ export class EventLine extends EventTarget {
   async #say(content) {
     if (this.readyState === WebSocket.CLOSED) return;
     try {
-      const { outcome } = await api.post(`/sessions/${this.#session}/utterances/${this.#as}`, content);
+      const { outcome } = await api.postOnce(`/sessions/${this.#session}/utterances/${this.#as}`, content);
       if (outcome) this.#frame(outcome);
     } catch (error) {
       if (REFUSED.includes(error.status)) this.#end(4403);

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from django.core.management import call_command
-from playwright.async_api import Page, Request, expect
+from playwright.async_api import Page, Request, Route, expect
 
 from coach.demo.load import Demo
 from coach.live.client import rest
@@ -57,6 +57,29 @@ async def test_nothing_is_chosen_beforehand(
     await open_join(page, room)
     assert await page.locator("#purposes input").count() > 5
     await expect(page.locator("#purposes input:checked")).to_have_count(0)
+
+
+async def test_who_comes_with_a_whole_room_at_once_gets_in_without_asking_again(
+    open_window: OpenWindow, room: Room
+) -> None:
+    page = await open_window()
+    asked = 0
+
+    async def busy(route: Route) -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 2:
+            await route.continue_()
+        else:
+            await route.fulfill(status=503, json={"title": "Overloaded", "status": 503})
+
+    await page.route("**/sessions/join", busy)
+    await open_join(page, room)
+    await page.fill("#name", "Ada")
+    await page.click("#decline")
+    # A second and then two, by chance up to half as long again.
+    await expect(page.locator("#line[data-state=live]")).to_be_visible(timeout=15_000)
+    assert asked == 3
 
 
 async def test_a_nudge_comes_with_its_source_and_its_reasons(

@@ -19,7 +19,7 @@ from tests.proofs import repeats
 RACES = repeats(60, full=600)
 AT_ONCE = 6
 # From before the words are there until after the facilitators were shown them, on any machine.
-AFTER_S = (0.0, 0.12)
+AFTER_S = 0.4
 SETTLED_S = 2.0
 
 
@@ -47,7 +47,7 @@ async def one_race(room, rng: random.Random) -> tuple[uuid.UUID, bool]:
     about = f"?session={room.session}"
     async with LiveClient(room.server.ws, ticket) as person:
         turn = await person.say("I keep putting off the report and do not know how to begin")
-        await asyncio.sleep(rng.uniform(*AFTER_S))
+        await asyncio.sleep(AFTER_S * rng.random() ** 2)
         await room.api.call("POST", f"consent/erase/{about}", {"confirm": True}, token=ticket.token)
     return uuid.UUID(ticket.member), bool(turn.terminals)
 

@@ -53,17 +53,17 @@ async def test_the_oldest_alone_insists_and_ever_more_slowly(busy):
         busy.patience.refused(key, WAIT_S)
     await asyncio.sleep(0.5)
     assert {key for key, _ in busy.said} == {"a"}
-    waits = [late - early for (_, early), (_, late) in zip(busy.said, busy.said[1:], strict=False)]
-    assert len(waits) <= 7
-    assert waits[-1] > 4 * waits[0]
+    # After 0.01, 0.02, 0.04 ... seconds; without growing it would be fifty times.
+    assert 1 < len(busy.said) <= 7
 
 
 async def test_once_one_is_taken_the_others_follow_in_order(busy):
     busy.refusing = False
     for key in "abcdefgh":
-        busy.patience.refused(key, WAIT_S)
+        busy.patience.refused(key, 0.2)
     await busy.until_said(*"abcdefgh")
     assert len(busy.said) == 8
+    # Seven more waits would be 1.4 s.
     assert busy.said[-1][1] - busy.said[0][1] < 1
 
 
