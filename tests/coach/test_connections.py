@@ -11,6 +11,7 @@ import httpx2
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connections as django_connections
 
 from coach import embedded
 from coach.live import server
@@ -154,3 +155,15 @@ def test_an_operator_hears_of_a_server_that_has_too_few(demo):
     told = connections.too_few(enough + 2)
     assert "max_connections" in told
     assert str((enough + 2) * connections.most_of_a_worker()) in told
+
+
+def test_a_vault_on_a_server_of_its_own_is_counted_there(demo, monkeypatch):
+    enough = 2 * (embedded.CONNECTIONS // connections.most_of_a_worker())
+    assert "default, vault" in connections.too_few(enough)
+    at = django_connections["vault"].settings_dict
+    # The same server by another name.
+    monkeypatch.setitem(at, "HOST", f"{at['HOST']}/.")
+    assert connections.too_few(enough) == ""
+    told = connections.too_few(2 * enough)
+    assert "(default)" in told
+    assert "(vault)" in told
