@@ -263,7 +263,7 @@ class Utterance(Tenant):
     """One stretch of speech. `text` is redacted; `digest` tells a retry from a reuse of its id.
 
     `outcome` is the type of its one terminal event, null while the road is being walked, and no
-    later than `lease_until` unless its worker died.
+    later than `lease_until` unless its worker died; `told` says that the facilitators know of it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -280,6 +280,7 @@ class Utterance(Tenant):
     accepted_at = models.DateTimeField(_("accepted"), db_default=Now())
     lease_until = models.DateTimeField()
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    told = models.BooleanField(_("told to the facilitators"), default=True, db_default=True)
 
     class Meta:
         verbose_name = _("utterance")
@@ -300,7 +301,7 @@ class Utterance(Tenant):
             models.Index(fields=["member", "-accepted_at"], name="coach_utterance_recent"),
             models.Index(
                 fields=["lease_until"],
-                condition=Q(outcome__isnull=True),
+                condition=Q(told=False),
                 name="coach_utterance_open",
             ),
         ]

@@ -26,6 +26,7 @@ from coach.live.lines import Lines
 from coach.live.log import Accepted, Outgoing, Pace, digest_of
 from coach.live.orders import Orders
 from coach.live.room import Room, load_room
+from coach.live.telling import tell_facilitators
 from coach.live.typists import Typists
 from coach.live.watch import Watch
 from coach.models import FACILITATORS
@@ -36,8 +37,6 @@ from coach.nudges.trace import Heard, Trace
 from coach.nudges.warming import Warmer
 from coach.ops import metrics
 from coach.rooms.access import Rights
-from consent.errors import ConsentError
-from consent.registry import Purpose
 from safety import guardrails
 from safety.errors import RedactionFailed
 from safety.redaction import Redacted, placeholder
@@ -416,7 +415,7 @@ class Hub:
                 await doorbell.pass_on(heard.room.session, audience, ended.unwritten())
             ended.count()
             await doorbell.pass_on(heard.room.session, FACILITATORS, ended.timing())
-            await self._tell_facilitators(ended)
+            await tell_facilitators(self.engines, ended.spoken)
         finally:
             self.walks.pop(heard.utterance, None)
             trace.watch.span.end()
@@ -437,33 +436,6 @@ class Hub:
             log.error("road.broken", exc_info=(type(fault), fault, fault.__traceback__))
             return Failed("internal")
         return walk.task.result()
-
-    async def _tell_facilitators(self, ended: "ending.Ending") -> None:
-        """The utterance as the facilitator may see it, which is a disclosure of its own."""
-        heard = ended.heard
-        try:
-            view = await self.engines.vault.disclose(
-                heard.member,
-                {"utterance": heard.text},
-                purpose=Purpose.FACILITATOR_VIEW,
-                recipient="facilitator",
-                stored=("display_name",),
-                about=heard.utterance,
-                timeout_s=WRITE_S,
-            )
-            released = view.released
-        except ConsentError:
-            released = {}
-        frame = ended.seen_by_facilitator(released)
-        try:
-            logged = await self.engines.log.append(
-                heard.room.session,
-                [Outgoing(FACILITATORS, "utterance", frame)],
-                timeout_s=WRITE_S,
-            )
-            await doorbell.ring(heard.room.session, logged)
-        except DatabaseError as exc:
-            log.error("console.unwritten", error=type(exc).__name__)
 
     def begin_report(self, report: UUID, work: Coroutine[Any, Any, None]) -> None:
         """Write a report in the background until it is done or stopped."""

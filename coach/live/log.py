@@ -86,6 +86,19 @@ class Accepted:
     recent_nudges: tuple[str, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True)
+class Untold:
+    """An utterance of which the facilitators were never told, its masked words, and its end."""
+
+    utterance: UUID
+    session: UUID
+    member: UUID
+    organisation: UUID
+    text: str = field(repr=False)
+    outcome: str
+    reason: str
+
+
 # Of somebody who was erased nothing is written any more, also by what was on its way meanwhile:
 # whoever writes of a member locks their row first, as their erasure does.
 THERE = "SELECT id FROM coach_member WHERE id = %(member)s AND removed_at IS NULL FOR KEY SHARE"
@@ -155,9 +168,9 @@ WITH room AS (
 ), said AS (
     INSERT INTO coach_utterance
         (id, session_id, member_id, client_msg_id, digest, text, raw_text, characters, act,
-         reason, lease_until)
+         reason, told, lease_until)
     SELECT %(utterance)s, session_id, member_id, %(client_msg_id)s, %(digest)s, %(text)s,
-           %(raw_text)s, %(characters)s, '', '', now() + make_interval(secs => %(lease_s)s)
+           %(raw_text)s, %(characters)s, '', '', false, now() + make_interval(secs => %(lease_s)s)
     FROM due JOIN paced USING (member_id)
     ON CONFLICT (session_id, client_msg_id) DO NOTHING
     RETURNING id
@@ -194,11 +207,14 @@ SELECT (SELECT id FROM said), prior.id, prior.digest, prior.member_id = room.mem
 FROM room LEFT JOIN prior ON true
 """
 
-FINISH = f"""
-WITH there AS (
+_SPEAKER_THERE = """
+there AS (
     SELECT m.id FROM coach_member m JOIN coach_utterance u ON u.member_id = m.id
     WHERE u.id = %(utterance)s AND m.removed_at IS NULL FOR KEY SHARE OF m
-), won AS (
+)"""
+
+FINISH = f"""
+WITH {_SPEAKER_THERE}, won AS (
     UPDATE coach_utterance
     SET outcome = %(outcome)s, reason = %(reason)s, act = %(act)s, finished_at = now()
     WHERE id = %(utterance)s AND outcome IS NULL AND EXISTS (SELECT FROM there)
@@ -219,6 +235,19 @@ WITH there AS (
     WHERE a.id IS NOT NULL
 ), wanted AS (
     SELECT a.* FROM won,
+        unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
+        WITH ORDINALITY AS a(audience, type, frame, ord)
+), {_APPEND}
+SELECT audience, seq, frame FROM numbered
+"""
+
+TELL = f"""
+WITH {_SPEAKER_THERE}, told AS (
+    UPDATE coach_utterance SET told = true
+    WHERE id = %(utterance)s AND NOT told AND EXISTS (SELECT FROM there)
+    RETURNING id
+), wanted AS (
+    SELECT a.* FROM told,
         unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
         WITH ORDINALITY AS a(audience, type, frame, ord)
 ), {_APPEND}
@@ -263,7 +292,19 @@ ORDER BY e.seq
 ORPHANS = """
 SELECT u.id, u.session_id, u.member_id, u.client_msg_id, u.organisation_id
 FROM coach_utterance u
-WHERE u.outcome IS NULL AND u.lease_until < now() ORDER BY u.lease_until LIMIT 100
+WHERE NOT u.told AND u.outcome IS NULL AND u.lease_until < now()
+ORDER BY u.lease_until LIMIT 100
+"""
+
+# Whoever takes one has it for as long as a road: two workers do not disclose the same words.
+UNTOLD = """
+UPDATE coach_utterance SET lease_until = now() + make_interval(secs => %(lease_s)s)
+WHERE id IN (
+    SELECT id FROM coach_utterance
+    WHERE NOT told AND outcome IS NOT NULL AND lease_until < now()
+    ORDER BY lease_until LIMIT 20 FOR UPDATE SKIP LOCKED
+)
+RETURNING id, session_id, member_id, organisation_id, text, outcome, reason
 """
 
 HEADS = """
@@ -411,6 +452,17 @@ class EventLog:
         )
         return tuple(Logged(*row) for row in rows)
 
+    async def tell(
+        self, session: UUID, utterance: UUID, outgoing: Outgoing, *, timeout_s: float
+    ) -> tuple[Logged, ...]:
+        """Tell the facilitators of an utterance; () when they know, or its speaker is gone."""
+        rows = await self._database.fetch(
+            TELL,
+            {"session": session, "utterance": utterance, **_columns([outgoing])},
+            timeout_s=timeout_s,
+        )
+        return tuple(Logged(*row) for row in rows)
+
     async def give(
         self,
         session: UUID,
@@ -462,6 +514,11 @@ class EventLog:
         """Utterances whose worker died: (utterance, session, member, client_msg_id, whose)."""
         rows = await self._database.fetch(ORPHANS, {}, timeout_s=timeout_s)
         return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
+    async def untold(self, *, timeout_s: float) -> list[Untold]:
+        """Utterances that have ended, of which nobody told the facilitators; each for one asker."""
+        rows = await self._database.fetch(UNTOLD, {"lease_s": self._lease_s}, timeout_s=timeout_s)
+        return [Untold(*row) for row in rows]
 
 
 def digest_of(text: str, *, key: bytes) -> bytes:

@@ -66,6 +66,11 @@ class Room:
     def seat(self, member: UUID) -> Seat | None:
         return next((seat for seat in self.seats if seat.member == member), None)
 
+    def neutral_name(self, member: UUID) -> str:
+        """A name is shown only where its owner allows it."""
+        seat = self.seat(member)
+        return f"Participant {seat.number}" if seat else "Participant"
+
 
 async def load_room(database: Database, session: UUID, *, timeout_s: float) -> Room | None:
     """The session as it is now; None when there is no such session."""

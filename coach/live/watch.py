@@ -11,6 +11,7 @@ from coach import tenancy
 from coach.database import DatabaseError
 from coach.live import doorbell
 from coach.live.log import Logged, Outgoing
+from coach.live.telling import Spoken, tell_facilitators
 from coach.models import FACILITATORS
 from coach.nudges.timers import Timers
 
@@ -25,7 +26,7 @@ WRITE_S = 0.5
 
 
 class Watch:
-    """Numbers the doorbell may have missed, rights that ended, orphans, and what is due by time."""
+    """Numbers the doorbell may have missed, rights that ended, what a dead worker left, timers."""
 
     def __init__(self, hub: "Hub") -> None:
         self._hub = hub
@@ -51,6 +52,7 @@ class Watch:
                 await self._compare_heads()
                 await self._end_rights()
                 await self._adopt_orphans()
+                await self._tell_what_is_untold()
                 await self._rejoin()
                 await self._ask_again()
                 await self._timers.look()
@@ -112,6 +114,19 @@ class Watch:
             if utterance not in self._hub.walks:
                 with tenancy.acting(tenancy.of([organisation], actor="watch")):
                     await self._adopt(utterance, session, member, key)
+
+    async def _tell_what_is_untold(self) -> None:
+        """Tell the facilitators what a worker that died, or a database that was busy, left out."""
+        for left in await self._hub.engines.log.untold(timeout_s=WRITE_S):
+            with tenancy.acting(tenancy.of([left.organisation], actor="watch")):
+                room = await self._hub.room(left.session)
+                if room is None:
+                    continue
+                spoken = Spoken(
+                    left.utterance, left.session, left.member, room.neutral_name(left.member),
+                    left.text, left.outcome, left.reason,
+                )  # fmt: skip
+                await tell_facilitators(self._hub.engines, spoken)
 
     async def _adopt(self, utterance: UUID, session: UUID, member: UUID, key: UUID) -> None:
         frame = {

@@ -1,11 +1,11 @@
 """From an outcome to what is written of it and what each audience reads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 from coach.live.log import Outgoing
+from coach.live.telling import Spoken
 from coach.models import EXPIRES_S, FACILITATORS
 from coach.nudges.help import help_card
 from coach.nudges.outcome import Blocked, Cancelled, Escalated, Failed, Nudge, Outcome, Silence
@@ -81,7 +81,7 @@ class Ending:
                 "alert": alert["id"],
                 "kind": self.outcome.kind,
                 "member": str(self.heard.member),
-                "name": self._seat_name(),
+                "name": self.heard.room.neutral_name(self.heard.member),
                 "utterance": str(self.heard.utterance),
             }
             outgoing.append(Outgoing(FACILITATORS, "alert", frame))
@@ -117,25 +117,24 @@ class Ending:
             "total_ms": round(self.trace.watch.elapsed_ms(), 3),
         }
 
-    def seen_by_facilitator(self, released: Mapping[str, str]) -> dict[str, Any]:
-        """The utterance, with its text if this member lets the facilitator see it."""
-        frame: dict[str, Any] = {
-            "utterance": str(self.heard.utterance),
-            "speaker": {
-                "member": str(self.heard.member),
-                "name": released.get("display_name") or self._seat_name(),
-            },
-            "text": released.get("utterance"),
-            "outcome": self.kind,
-            "reason": self.reason,
-        }
-        if "utterance" in released and self.trace.signals is not None:
-            frame["signals"] = {
-                "act": self.trace.signals.act,
-                "toxicity": round(self.trace.signals.toxicity, 3),
+    @property
+    def spoken(self) -> Spoken:
+        """The utterance and its end, for the facilitators."""
+        signals = self.trace.signals
+        return Spoken(
+            utterance=self.heard.utterance,
+            session=self.heard.room.session,
+            member=self.heard.member,
+            name=self.heard.room.neutral_name(self.heard.member),
+            text=self.heard.text,
+            outcome=self.kind,
+            reason=self.reason,
+            signals=None if signals is None else {
+                "act": signals.act,
+                "toxicity": round(signals.toxicity, 3),
                 "careful": self.trace.careful,
-            }
-        return frame
+            },
+        )  # fmt: skip
 
     def count(self) -> None:
         """Into metrics and trace; reasons come from our own code, so their number is bounded."""
@@ -256,8 +255,3 @@ class Ending:
 
     def _first_ms(self) -> float:
         return self.trace.first_ms or self.trace.watch.elapsed_ms()
-
-    def _seat_name(self) -> str:
-        """Neutral: a name is shown only where its owner allows it."""
-        seat = self.heard.room.seat(self.heard.member)
-        return f"Participant {seat.number}" if seat else "Participant"

@@ -110,7 +110,7 @@ async def describe_member(hub: Hub, room: Room, member: UUID) -> dict[str, Any] 
     allows.pop(Purpose.EMOTION_SIGNALS, None)
     return {
         "member": str(member),
-        "name": seat.name if named or facilitates else f"Participant {seat.number}",
+        "name": seat.name if named or facilitates else room.neutral_name(member),
         "number": seat.number,
         "named": named or facilitates,
         "role": seat.role,

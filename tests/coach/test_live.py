@@ -50,6 +50,22 @@ async def test_the_facilitator_sees_the_words_of_those_who_allow_it_alone(ada, b
     assert "Ben" not in json.dumps(fay.events)
 
 
+async def test_what_nobody_told_the_facilitators_some_worker_tells_them_once(ada, fay, superuser):
+    """As when a worker dies between an utterance's end and telling them."""
+    turn = await ada.ask(STUCK)
+    first = await fay.until("utterance")
+    superuser.execute(
+        "UPDATE coach_utterance SET told = false, lease_until = now() WHERE id = %s",
+        [turn.utterance],
+    )
+    again = await fay.until("utterance", seen=1)
+    for part in ("utterance", "speaker", "text", "outcome", "reason"):
+        assert again[part] == first[part]
+    # The watch looks each second.
+    await asyncio.sleep(2.5)
+    assert len([frame for frame in fay.events if frame["type"] == "utterance"]) == 2
+
+
 async def test_personal_data_is_masked_before_it_is_stored_and_shown_to_its_speaker(ada, fay):
     said = "mail me at ada.l@example.org or call 202-555-0143, says Ada"
     turn = await ada.ask(said)
