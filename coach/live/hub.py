@@ -155,6 +155,8 @@ class Hub:
         self.readers.discard(reader)
         if not self.is_connected(reader.member):
             self.typists.forget(reader.member)
+        if not any(other.session == reader.session for other in self.readers):
+            self.forget_room(reader.session)
 
     def is_connected(self, member: UUID) -> bool:
         return any(reader.member == member for reader in self.readers)
@@ -192,7 +194,8 @@ class Hub:
 
     def spoken_by(self, member: UUID, room: Room | None) -> dict[str, str]:
         """Placeholders this member may see through: their own words, and names in the room."""
-        known = dict(self._speaker(member).spoken)
+        speaker = self._speakers.get(member)
+        known = dict(speaker.spoken) if speaker is not None else {}
         if room is not None:
             for name in room.names:
                 known.setdefault(placeholder("NAME", name, room.key), name)
@@ -244,7 +247,7 @@ class Hub:
                 metrics.FRAMES_REFUSED.labels("pace").inc()
                 raise Refused("rate_limited", "You speak too fast; say it again soon.")
             if accepted.fresh:
-                self._speaker(member).learn(redacted.pseudonyms if redacted else {})
+                self._learn(member, redacted.pseudonyms if redacted else {})
                 with watch.stage("deliver"):
                     await doorbell.ring(session, accepted.logged)
                 text = redacted.text if redacted else ""
@@ -282,12 +285,15 @@ class Hub:
         for (utterance,) in rows:
             self.cancel(member, "by_speaker", utterance=utterance)
 
-    def _speaker(self, member: UUID) -> Speaker:
+    def _learn(self, member: UUID, pseudonyms: Mapping[str, str]) -> None:
+        """Keep the words behind a member's placeholders; of most people there are none."""
+        if not pseudonyms:
+            return
         speaker = self._speakers.setdefault(member, Speaker())
+        speaker.learn(pseudonyms)
         self._speakers.move_to_end(member)
         while len(self._speakers) > 4 * ROOMS_KEPT:
             self._speakers.popitem(last=False)
-        return speaker
 
     async def _redact(self, text: str, room: Room, deadline: Deadline) -> Redacted | None:
         """None when redaction failed: then nothing of the text is stored or travels."""
