@@ -202,7 +202,7 @@ class NudgeFeedback(SessionView):
         feedback_in.is_valid(raise_exception=True)
         wanted = feedback_in.validated_data
         judge = Judge(nudge_id, wanted["verdict"], wanted.get("text", ""))
-        run_live(feedback.record, hub_of(request), member.id, judge)
+        run_live(feedback.record, hub_of(request), member.session_id, member.id, judge)
         return created({"nudge": str(nudge_id), "verdict": judge.verdict})
 
 

@@ -173,7 +173,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             case Cancel(client_msg_id=key):
                 await self.hub.cancel_by_key(self.session, self.member, key)
             case Judge():
-                await feedback.record(self.hub, self.member, frame)
+                await feedback.record(self.hub, self.session, self.member, frame)
             case Prefer():
                 await wishes.prefer(self.hub, self.session, self.member, frame)
             case Control():

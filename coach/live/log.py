@@ -103,8 +103,9 @@ class Untold:
 # whoever writes of a member locks their row first, as their erasure does.
 THERE = "SELECT id FROM coach_member WHERE id = %(member)s AND removed_at IS NULL FOR KEY SHARE"
 
+# What is `wanted` (audience, type, frame, ord) gets its numbers in its streams, as `numbered`.
 # Streams are locked in the order of their ids, so that two writers never wait for each other.
-_APPEND = """
+LOGGED = """
 streams AS (
     SELECT id FROM coach_stream
     WHERE session_id = %(session)s AND audience IN (SELECT audience FROM wanted)
@@ -137,7 +138,7 @@ WITH there AS (
         %(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[], %(about)s::uuid[]
     ) WITH ORDINALITY AS a(audience, type, frame, about, ord)
     WHERE about IS NULL OR about IN (SELECT id FROM there)
-), {_APPEND}
+), {LOGGED}
 SELECT audience, seq, frame FROM numbered
 """
 
@@ -178,7 +179,7 @@ WITH room AS (
     SELECT a.* FROM said,
         unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
         WITH ORDINALITY AS a(audience, type, frame, ord)
-), {_APPEND}, ended AS (
+), {LOGGED}, ended AS (
     SELECT e.frame || jsonb_build_object('epoch', s.epoch) AS frame FROM prior
     JOIN coach_stream s ON s.session_id = %(session)s AND s.audience = %(audience)s
     JOIN coach_event e ON e.stream_id = s.id AND e.type = prior.outcome
@@ -237,7 +238,7 @@ WITH {_SPEAKER_THERE}, won AS (
     SELECT a.* FROM won,
         unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
         WITH ORDINALITY AS a(audience, type, frame, ord)
-), {_APPEND}
+), {LOGGED}
 SELECT audience, seq, frame FROM numbered
 """
 
@@ -250,7 +251,7 @@ WITH {_SPEAKER_THERE}, told AS (
     SELECT a.* FROM told,
         unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
         WITH ORDINALITY AS a(audience, type, frame, ord)
-), {_APPEND}
+), {LOGGED}
 SELECT audience, seq, frame FROM numbered
 """
 
@@ -272,7 +273,7 @@ WITH there AS (
     SELECT a.* FROM nudged,
         unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
         WITH ORDINALITY AS a(audience, type, frame, ord)
-), {_APPEND}
+), {LOGGED}
 SELECT audience, seq, frame FROM numbered
 """
 
@@ -368,7 +369,7 @@ class EventLog:
         about = [frame.about for frame in outgoing]
         rows = await self._database.fetch(
             APPEND,
-            {"session": session, "about": about, **_columns(outgoing)},
+            {"session": session, "about": about, **columns(outgoing)},
             timeout_s=timeout_s,
         )
         return tuple(Logged(*row) for row in rows)
@@ -416,7 +417,7 @@ class EventLog:
                 "roster_version": roster_version,
                 "step_s": 1 / pace.per_s,
                 "slack_s": (pace.burst - 1) / pace.per_s,
-                **_columns(outgoing),
+                **columns(outgoing),
             },
             timeout_s=timeout_s,
         )
@@ -446,7 +447,7 @@ class EventLog:
                 "act": act,
                 "nudge": json.dumps(nudge or {}),
                 "alert": json.dumps(alert or {}),
-                **_columns(outgoing),
+                **columns(outgoing),
             },
             timeout_s=timeout_s,
         )
@@ -458,7 +459,7 @@ class EventLog:
         """Tell the facilitators of an utterance; () when they know, or its speaker is gone."""
         rows = await self._database.fetch(
             TELL,
-            {"session": session, "utterance": utterance, **_columns([outgoing])},
+            {"session": session, "utterance": utterance, **columns([outgoing])},
             timeout_s=timeout_s,
         )
         return tuple(Logged(*row) for row in rows)
@@ -478,7 +479,7 @@ class EventLog:
                 "session": session,
                 "member": nudge["member_id"],
                 "nudge": json.dumps(nudge),
-                **_columns(outgoing),
+                **columns(outgoing),
             },
             timeout_s=timeout_s,
         )
@@ -526,7 +527,8 @@ def digest_of(text: str, *, key: bytes) -> bytes:
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
-def _columns(outgoing: Sequence[Outgoing]) -> dict[str, list[str]]:
+def columns(outgoing: Sequence[Outgoing]) -> dict[str, list[str]]:
+    """The parameters that a statement unnests into what is `wanted`."""
     return {
         "audiences": [o.audience for o in outgoing],
         "types": [o.type for o in outgoing],
