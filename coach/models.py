@@ -301,7 +301,7 @@ class Utterance(Tenant):
             models.Index(fields=["member", "-accepted_at"], name="coach_utterance_recent"),
             models.Index(
                 fields=["lease_until"],
-                condition=Q(told=False),
+                condition=Q(outcome__isnull=True) | Q(told=False),
                 name="coach_utterance_open",
             ),
         ]

@@ -293,8 +293,7 @@ ORDER BY e.seq
 ORPHANS = """
 SELECT u.id, u.session_id, u.member_id, u.client_msg_id, u.organisation_id
 FROM coach_utterance u
-WHERE NOT u.told AND u.outcome IS NULL AND u.lease_until < now()
-ORDER BY u.lease_until LIMIT 100
+WHERE u.outcome IS NULL AND u.lease_until < now() ORDER BY u.lease_until LIMIT 100
 """
 
 # Whoever takes one has it for as long as a road: two workers do not disclose the same words.

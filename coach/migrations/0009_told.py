@@ -17,6 +17,10 @@ class Migration(migrations.Migration):
         migrations.RemoveIndex("utterance", OPEN),
         migrations.AddIndex(
             "utterance",
-            models.Index(fields=["lease_until"], condition=Q(told=False), name=OPEN),
+            models.Index(
+                fields=["lease_until"],
+                condition=Q(outcome__isnull=True) | Q(told=False),
+                name=OPEN,
+            ),
         ),
     ]
