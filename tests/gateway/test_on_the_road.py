@@ -58,7 +58,7 @@ async def person(room, name: str, consent=None, **about) -> LiveClient:
 
 
 async def kept(count: int) -> None:
-    for _ in range(200):
+    for _ in range(1000):
         if KeptDraft.objects.count() == count:
             return
         await asyncio.sleep(0.01)
