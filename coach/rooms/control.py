@@ -184,9 +184,15 @@ async def _tell_control(hub: Hub, session: UUID, *, stop: bool, only: UUID | Non
                 await doorbell.order(
                     "stop.roads", session, member=str(seat.member), reason="paused"
                 )
-    audiences = [str(seat.member) for seat in people]
+    # Who else is paused is nobody's business but the facilitators'.
+    own = [
+        (str(seat.member), {**frame, "paused": [str(seat.member)] if seat.paused else []})
+        for seat in people
+    ]
     await _publish(
-        hub, session, [Outgoing(a, "control.changed", frame) for a in [FACILITATORS, *audiences]]
+        hub,
+        session,
+        [Outgoing(to, "control.changed", seen) for to, seen in [(FACILITATORS, frame), *own]],
     )
 
 

@@ -66,6 +66,16 @@ async def test_what_nobody_told_the_facilitators_some_worker_tells_them_once(ada
     assert len([frame for frame in fay.events if frame["type"] == "utterance"]) == 2
 
 
+async def test_who_is_paused_is_for_themselves_and_the_facilitators(room, ada, ben, fay):
+    await room.control(action="pause", member=ben.ticket.member)
+    paused = {
+        name: (await person.until("control.changed"))["paused"]
+        for name, person in {"ada": ada, "ben": ben, "fay": fay}.items()
+    }
+    his = ben.ticket.member
+    assert paused == {"ada": [], "ben": [his], "fay": [his]}
+
+
 async def test_personal_data_is_masked_before_it_is_stored_and_shown_to_its_speaker(ada, fay):
     said = "mail me at ada.l@example.org or call 202-555-0143, says Ada"
     turn = await ada.ask(said)
