@@ -230,3 +230,22 @@ async def compare(server: Server, people: Sequence[Witness]) -> dict[str, int]:
             found["doubled"] += max(0, acks[key] - 1) + max(0, ends[turn.utterance] - 1)
             found["unanswered"] += ends[turn.utterance] == 0
     return found
+
+
+async def told_once(session: str) -> None:
+    """The facilitators know of every utterance, and of none twice; or AssertionError.
+
+    What a worker left when it died is told when its lease is over.
+    """
+    from coach.models import FACILITATORS, Event, Utterance
+
+    said = Utterance.objects.filter(session_id=session)
+    async with asyncio.timeout(60):
+        while await said.filter(told=False).aexists():  # noqa: ASYNC110  rows tell nobody
+            await asyncio.sleep(0.2)
+    frames = Event.objects.filter(
+        stream__session_id=session, stream__audience=FACILITATORS, type="utterance"
+    ).values_list("frame__utterance", flat=True)
+    told = Counter([utterance async for utterance in frames])
+    assert set(told) == {str(key) async for key in said.values_list("id", flat=True)}
+    assert set(told.values()) <= {1}

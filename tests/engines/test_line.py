@@ -16,7 +16,7 @@ from django.conf import settings
 from coach.live import server
 from coach.live.server import Server
 from tests.engines import processes
-from tests.line import Witness, compare
+from tests.line import Witness, compare, told_once
 from tests.people import EVERYTHING
 from tests.proofs import FULL, repeats
 
@@ -88,6 +88,7 @@ async def test_a_thousand_cuts_lose_double_and_reorder_nothing(open_room, pair):
         for person in people:
             await person.settle()
         found = await compare(workers[0], people)
+        await told_once(room.session)
     print(f"{cuts()} cuts, {killed} of them by {turn} times kill -9: {found}")
     assert (found["lost"], found["doubled"], found["reordered"], found["unanswered"]) == (0,) * 4
     assert found["events"] > 2 * found["said"] > 0
@@ -114,6 +115,7 @@ async def test_a_rolling_restart_loses_nothing_and_hardly_anybody_waits(open_roo
         for person in people:
             await person.settle()
         found = await compare(workers[0], people)
+        await told_once(room.session)
         ends = [t.terminals[0] for p in people for t in p.client.turns.values()]
     failed = Counter(frame["code"] for frame in ends if frame["type"] == "error")
     print(
