@@ -124,6 +124,9 @@ class Database:
             if isinstance(broken, psycopg.errors.QueryCanceled):
                 raise DatabaseLate(f"{self.alias}: cancelled") from broken
             log.warning("database.broken", alias=self.alias, error=type(broken).__name__)
+        except psycopg.errors.InvalidSqlStatementName as forgotten:
+            # The server has nothing under the name that psycopg remembers; nothing was done.
+            log.warning("database.broken", alias=self.alias, error=type(forgotten).__name__)
         except psycopg.Error as refused:
             log.error("database.refused", alias=self.alias, error=type(refused).__name__)
             raise DatabaseRefused(f"{self.alias}: {type(refused).__name__}") from refused
@@ -146,13 +149,16 @@ class Database:
         """A connection that comes back to the pool, also when its borrower is cancelled.
 
         One that was given up half-way is closed: what its server still has to say would be taken
-        for the next borrower's answer.
+        for the next borrower's answer. So is one on which something failed: psycopg remembers a
+        statement as prepared once it has sent it, also when the server never came to read it.
         """
         connection = await self._lent(patience_s)
+        sound = False
         try:
             yield connection
+            sound = _at_rest(connection)
         finally:
-            if not _at_rest(connection):
+            if not sound:
                 connection.pgconn.finish()
             await asyncio.shield(self._returning(connection))
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from structlog.testing import capture_logs
 
 from coach import embedded, tenancy
-from coach.database import Database, DatabaseDown, DatabaseError, DatabaseLate
+from coach.database import Database, DatabaseDown, DatabaseError, DatabaseLate, DatabaseRefused
 
 STORM, AT_ONCE, ROUNDS = 0.03, 60, 30
 
@@ -168,3 +168,33 @@ async def test_after_every_connection_died_the_next_statements_find_new_ones():
             assert await database.fetch("SELECT 1 AS one", timeout_s=5) == [(1,)]
     finally:
         await database.close()
+
+
+async def test_a_statement_that_failed_while_it_was_prepared_is_not_lost_for_ever(superuser):
+    """psycopg remembers what it meant to prepare, whether or not the server took it."""
+    table = f"there_at_times_{uuid.uuid4().hex}"
+    pool = Database("default")
+    await pool.open()
+
+    async def ask() -> list[tuple[int]]:
+        return await pool.fetch(f"SELECT count(*) FROM {table}", timeout_s=5)
+
+    def come() -> None:
+        superuser.execute(f"CREATE TABLE {table} (n int); GRANT SELECT ON {table} TO public")
+
+    try:
+        come()
+        # Enough for each connection to have asked twice; with the third time it prepares.
+        await asyncio.gather(*(ask() for _ in range(2)))
+        for _ in range(8):
+            await ask()
+            superuser.execute(f"DROP TABLE {table}")
+            for _ in range(3):
+                with pytest.raises(DatabaseRefused):
+                    await ask()
+            come()
+            for _ in range(3):
+                assert await ask() == [(0,)]
+    finally:
+        superuser.execute(f"DROP TABLE IF EXISTS {table}")
+        await pool.close()
