@@ -58,8 +58,8 @@ async def test_the_deadline_is_shared_so_that_a_second_route_can_still_answer(
         await words(gateway, ask)
     model.script = silent
     began = asyncio.get_running_loop().time()
-    assert (await words(gateway, ask, milliseconds=650))[1] == "quick"
-    assert asyncio.get_running_loop().time() - began < 0.5
+    assert (await words(gateway, ask, milliseconds=1500))[1] == "quick"
+    assert asyncio.get_running_loop().time() - began < 1.2
 
 
 async def test_after_the_first_token_nothing_is_tried_again(open_gateway, model, other, ask):
