@@ -105,7 +105,7 @@ THERE = "SELECT id FROM coach_member WHERE id = %(member)s AND removed_at IS NUL
 
 # What is `wanted` (audience, type, frame, ord) gets its numbers in its streams, as `numbered`.
 # Streams are locked in the order of their ids, so that two writers never wait for each other.
-LOGGED = """
+_LOGGED = """
 streams AS (
     SELECT id FROM coach_stream
     WHERE session_id = %(session)s AND audience IN (SELECT audience FROM wanted)
@@ -129,6 +129,16 @@ streams AS (
     ORDER BY b.audience, l.seq
 )"""
 
+
+def logged_for(source: str) -> str:
+    """The frames of `columns` are wanted where `source` has its row, and not at all where not."""
+    return f"""wanted AS (
+    SELECT a.* FROM {source},
+        unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
+        WITH ORDINALITY AS a(audience, type, frame, ord)
+), {_LOGGED}"""
+
+
 APPEND = f"""
 WITH there AS (
     SELECT id FROM coach_member WHERE id = ANY(%(about)s::uuid[]) AND removed_at IS NULL
@@ -138,7 +148,7 @@ WITH there AS (
         %(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[], %(about)s::uuid[]
     ) WITH ORDINALITY AS a(audience, type, frame, about, ord)
     WHERE about IS NULL OR about IN (SELECT id FROM there)
-), {LOGGED}
+), {_LOGGED}
 SELECT audience, seq, frame FROM numbered
 """
 
@@ -175,11 +185,7 @@ WITH room AS (
     FROM due JOIN paced USING (member_id)
     ON CONFLICT (session_id, client_msg_id) DO NOTHING
     RETURNING id
-), wanted AS (
-    SELECT a.* FROM said,
-        unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
-        WITH ORDINALITY AS a(audience, type, frame, ord)
-), {LOGGED}, ended AS (
+), {logged_for("said")}, ended AS (
     SELECT e.frame || jsonb_build_object('epoch', s.epoch) AS frame FROM prior
     JOIN coach_stream s ON s.session_id = %(session)s AND s.audience = %(audience)s
     JOIN coach_event e ON e.stream_id = s.id AND e.type = prior.outcome
@@ -234,11 +240,7 @@ WITH {_SPEAKER_THERE}, won AS (
     SELECT a.id, won.session_id, won.member_id, won.id, a.kind
     FROM won, jsonb_to_record(%(alert)s::jsonb) AS a(id uuid, kind text)
     WHERE a.id IS NOT NULL
-), wanted AS (
-    SELECT a.* FROM won,
-        unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
-        WITH ORDINALITY AS a(audience, type, frame, ord)
-), {LOGGED}
+), {logged_for("won")}
 SELECT audience, seq, frame FROM numbered
 """
 
@@ -247,11 +249,7 @@ WITH {_SPEAKER_THERE}, told AS (
     UPDATE coach_utterance SET told = true
     WHERE id = %(utterance)s AND NOT told AND EXISTS (SELECT FROM there)
     RETURNING id
-), wanted AS (
-    SELECT a.* FROM told,
-        unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
-        WITH ORDINALITY AS a(audience, type, frame, ord)
-), {LOGGED}
+), {logged_for("told")}
 SELECT audience, seq, frame FROM numbered
 """
 
@@ -269,11 +267,7 @@ WITH there AS (
     JOIN there ON there.id = n.member_id
     ON CONFLICT (id) DO NOTHING
     RETURNING id
-), wanted AS (
-    SELECT a.* FROM nudged,
-        unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
-        WITH ORDINALITY AS a(audience, type, frame, ord)
-), {LOGGED}
+), {logged_for("nudged")}
 SELECT audience, seq, frame FROM numbered
 """
 

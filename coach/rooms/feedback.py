@@ -7,7 +7,7 @@ from coach.live import doorbell
 from coach.live.deadline import Deadline
 from coach.live.frames import Judge
 from coach.live.hub import Hub
-from coach.live.log import LOGGED, THERE, Logged, Outgoing, columns
+from coach.live.log import THERE, Logged, Outgoing, columns, logged_for
 from coach.models import FACILITATORS
 from coach.ops import metrics
 from safety.errors import RedactionFailed
@@ -32,11 +32,7 @@ WITH there AS (
     INSERT INTO coach_alert (id, session_id, member_id, kind)
     SELECT %(alert)s, session_id, member_id, 'unsafe_nudge'
     FROM nudge WHERE %(verdict)s = 'unsafe'
-), wanted AS (
-    SELECT a.* FROM nudge,
-        unnest(%(audiences)s::text[], %(types)s::text[], %(frames)s::jsonb[])
-        WITH ORDINALITY AS a(audience, type, frame, ord)
-), {LOGGED}
+), {logged_for("nudge")}
 SELECT audience, seq, frame FROM numbered
 """
 
