@@ -12,12 +12,18 @@ from rest_framework.request import Request
 MISSES, WITHIN_S = 30, 60
 
 
+class TooManyCodes(exceptions.Throttled):
+    """The wait is told in a header; given to its parent it would add a sentence of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(detail=_("Too many wrong codes came from here. Please wait a minute."))
+        self.wait: float = WITHIN_S
+
+
 def may_try(request: Request) -> None:
-    """Raises Throttled for an address that has tried too many codes that open nothing."""
+    """Raises TooManyCodes for an address that has tried too many codes that open nothing."""
     if cache.get(_key(request), 0) >= MISSES:
-        raise exceptions.Throttled(
-            WITHIN_S, _("Too many wrong codes came from here. Please wait a minute.")
-        )
+        raise TooManyCodes
 
 
 def missed(request: Request) -> exceptions.NotFound:

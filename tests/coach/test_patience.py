@@ -3,9 +3,11 @@
 import asyncio
 import time
 
+import httpx2
 import pytest
 
 from coach.live import patience
+from coach.live.client import Rest, RestError
 from coach.live.patience import Patience
 
 WAIT_S = 0.01
@@ -81,3 +83,28 @@ async def test_what_waits_when_the_line_ends_goes_on_with_the_next(busy):
     busy.connected = True
     busy.patience.go_on()
     await busy.until_said("a")
+
+
+@pytest.mark.parametrize(
+    ("title", "status", "asked"), [("Overloaded", 503, 2), ("Temporarily unavailable", 503, 1)]
+)
+async def test_only_who_was_not_listened_to_asks_for_a_seat_again(title, status, asked):
+    requests = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        requests.append(request)
+        if len(requests) == 1:
+            return httpx2.Response(status, json={"title": title, "status": status})
+        return httpx2.Response(
+            201, json={"session": "s", "member": "m", "token": "t", "receipt": {}}
+        )
+
+    transport = httpx2.MockTransport(answer)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://busy") as http:
+        joining = Rest(http).join("CODE", "Ada", {})
+        if asked == 1:
+            with pytest.raises(RestError):
+                await joining
+        else:
+            assert (await joining).member == "m"
+    assert len(requests) == asked

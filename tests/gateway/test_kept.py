@@ -6,10 +6,12 @@ import uuid
 from dataclasses import replace
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from coach.gateway.kept import KeptDrafts, Terms
 from coach.gateway.models import KeptDraft
-from coach.models import Organisation
+from coach.models import Member, Organisation, Session
 from rag.embedding import Encoder
 from rag.models import Playbook, PlaybookVersion
 
@@ -57,6 +59,21 @@ async def test_the_same_words_find_the_draft_whatever_their_case_and_spaces(kept
     found = await find(kept, terms, "  i keep putting off THE report for the steering group ")
     assert found is not None
     assert (found.text, found.exact, found.sure) == ("What now?", True, True)
+
+
+async def test_nothing_is_kept_for_whoever_was_erased_meanwhile(kept, terms, tenant):
+    fay = get_user_model().objects.create(username=uuid.uuid4().hex)
+    session = Session.objects.create(organisation=tenant, facilitator=fay, title="t")
+    member = Member.objects.create(
+        session=session, organisation_id=tenant.id, role=Member.Role.PARTICIPANT,
+        display_name="Ada", number=1,
+    )  # fmt: skip
+    await keep(kept, terms, member=member.id)
+    assert await find(kept, terms) is not None
+    Member.objects.filter(id=member.id).update(removed_at=timezone.now())
+    other = "My daughter starts school on Monday"
+    await keep(kept, terms, other, member=member.id)
+    assert await find(kept, terms, other) is None
 
 
 async def test_words_that_mean_the_same_find_it_and_others_do_not(kept, terms):
