@@ -45,7 +45,26 @@ def check_input(text: str, signals: Signals | None, *, recent: Sequence[str] = (
     model. `recent` are this speaker's turns before it, oldest first; the last three count, and only
     for what they spell together with this one. Not clinically validated.
     """
-    reasons = [*_by_rule(text, recent), *_by_signal(signals)]
+    return judge(by_rule(text, recent), signals)
+
+
+def by_rule(text: str, recent: Sequence[str] = ()) -> list[str]:
+    """The reasons that rules alone find, which take a millisecond and need no model."""
+    readings = [view.text for view in views(text)]
+    spoken = " ".join([*recent[-_RECENT_TURNS:], text])
+    found = []
+    for danger in ("self_harm", "violence", "injection"):
+        here = any(rules.matches(danger, reading) for reading in readings)
+        if here or _completed(danger, spoken, recent):
+            found.append(f"rule:{danger}")
+    if rules.matches("off_topic", readings[0]):
+        found.append("rule:off_topic")
+    return found
+
+
+def judge(ruled: Sequence[str], signals: Signals | None) -> Verdict:
+    """The verdict on what the rules said (`by_rule`) and what the classifiers read."""
+    reasons = [*ruled, *_by_signal(signals)]
     policies: tuple[Policy, ...] = ("self_harm", "violence", "injection", "toxicity", "off_topic")
     for policy in policies:
         if any(reason.endswith(f":{policy}") for reason in reasons):
@@ -59,19 +78,6 @@ def check_input(text: str, signals: Signals | None, *, recent: Sequence[str] = (
 def gives_orders(text: str) -> bool:
     """Whether a text that is to stand in a prompt speaks to the model, in any way to read it."""
     return any(rules.matches("injection", view.text) for view in views(text))
-
-
-def _by_rule(text: str, recent: Sequence[str]) -> list[str]:
-    readings = [view.text for view in views(text)]
-    spoken = " ".join([*recent[-_RECENT_TURNS:], text])
-    found = []
-    for danger in ("self_harm", "violence", "injection"):
-        here = any(rules.matches(danger, reading) for reading in readings)
-        if here or _completed(danger, spoken, recent):
-            found.append(f"rule:{danger}")
-    if rules.matches("off_topic", readings[0]):
-        found.append("rule:off_topic")
-    return found
 
 
 def _completed(danger: str, spoken: str, recent: Sequence[str]) -> bool:

@@ -60,7 +60,8 @@ async def compose(
     """
     watch = trace.watch
     with watch.stage("guard"):
-        danger = guardrails.check_input(heard.text, None, recent=heard.state.recent_turns)
+        ruled = guardrails.by_rule(heard.text, heard.state.recent_turns)
+        danger = guardrails.judge(ruled, None)
         if danger.escalate:
             return _escalated(danger.policy, heard, trace)
     if refused := refused_by_room(heard.state):
@@ -86,7 +87,7 @@ async def compose(
         signals, pool = await _read(context, view, heard, engines, deadline)
     passages = trace.passages = _chosen(pool, signals, heard.room.phase)
     with watch.stage("guard"):
-        verdict = guardrails.check_input(heard.text, signals, recent=heard.state.recent_turns)
+        verdict = guardrails.judge(ruled, signals)
         trace.verdict = verdict.policy or "allowed"
         trace.careful = verdict.careful
         if signals is not None:

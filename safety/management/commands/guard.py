@@ -16,7 +16,9 @@ class Command(RowsCommand):
 
         def answer(row: Row) -> Row:
             turns = [str(turn) for turn in row.get("turns") or ()]
-            signals = model.read_now(row["text"], role="participant")
+            signals = model.read_now(
+                row["text"], previous=turns[-1] if turns else None, role="participant"
+            )
             verdict = check_input(row["text"], signals, recent=turns)
             return {
                 "id": row["id"],
