@@ -22,6 +22,7 @@ from safety.training.measure import by_kind, decide, figures
 from safety.training.model import SignalsModel, encoder_path
 from safety.training.refit import refit
 from safety.training.scoring import onnx_runner, score_all, torch_runner
+from safety.training.shipped import state_of
 
 DANGERS = ("toxicity", "self_harm", "injection")
 JUDGED = (
@@ -83,7 +84,7 @@ def train(plan: Plan, report: Callable[[str], None] = say) -> Mapping[str, float
     model = SignalsModel()
     best = plan.checkpoint or plan.work / "checkpoint.pt"
     if plan.start is not None:
-        model.load_state_dict(torch.load(plan.start, weights_only=True))
+        model.load_state_dict({**model.state_dict(), **_state(plan.start)})
     if plan.checkpoint is None:
         sets = capped(load(plan.data, "train"), plan.rows, plan.seed)
         report("training on " + ", ".join(f"{name} {len(rows)}" for name, rows in sets.items()))
@@ -136,6 +137,13 @@ def train(plan: Plan, report: Callable[[str], None] = say) -> Mapping[str, float
     if plan.card is not None:
         write_card(plan.card, outcome)
     return outcome.small
+
+
+def _state(path: Path) -> Mapping[str, torch.Tensor]:
+    """Weights to go on from: a checkpoint, or an exported file, which lacks what nothing uses."""
+    if path.suffix == ".onnx":
+        return state_of(path)
+    return dict(torch.load(path, weights_only=True))
 
 
 def bare_of(example: Example) -> Example:

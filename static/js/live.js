@@ -18,7 +18,8 @@ const LONGEST_WAIT_MS = 15_000;
 const OVERLOADED_MS = 2_000;
 const LONGEST_REFUSED_MS = 15_000;
 const DRAFT_EVERY_MS = 700;
-// So many sockets in a row that were never greeted: a proxy in between does not let them through.
+// So many sockets in a row that were closed before they were greeted, or a single one that stayed
+// silent: a proxy in between does not let them through.
 const SOCKETS_TRIED = 3;
 const FORBIDDEN = [4401, 4403, 4404];
 // Not refused for what was said, only not now: the same id is sent again.
@@ -94,7 +95,7 @@ export class LiveLine extends EventTarget {
     const socket = this.#ungreeted < SOCKETS_TRIED ? this.#webSocket() : this.#eventLine();
     this.#socket = socket;
     this.welcome = null;
-    this.#after("answer", GREETING_MS, () => this.#drop("lost"));
+    this.#after("answer", GREETING_MS, () => this.#giveUp());
     socket.addEventListener("message", ({ data }) => {
       if (socket === this.#socket) this.#receive(data);
     });
@@ -137,6 +138,12 @@ export class LiveLine extends EventTarget {
   #refuse() {
     this.#become("closed");
     this.#hangUp();
+  }
+
+  /** Nothing came, not even a refusal. Whoever swallowed this socket would swallow two more. */
+  #giveUp() {
+    if (this.#socket instanceof WebSocket) this.#ungreeted = SOCKETS_TRIED - 1;
+    this.#drop("lost");
   }
 
   #drop(state) {

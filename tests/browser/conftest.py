@@ -11,6 +11,7 @@ from playwright.async_api import (
     Page,
     StorageState,
     async_playwright,
+    expect,
 )
 
 from coach.demo.load import Demo
@@ -36,8 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+# How long a page may take to show what it is asked for, beside all else that two cores do.
+PATIENCE_MS = 15_000
+
+
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await launch(playwright)
         yield browser
@@ -89,7 +95,7 @@ async def open_window(
         )
         contexts.append(context)
         page = await context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.extend(_policy_faults(message)))
         return page

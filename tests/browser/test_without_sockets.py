@@ -21,6 +21,7 @@ class Proxy(Cutter):
     def __init__(self, port: int) -> None:
         super().__init__(lambda: port, lambda: None)
         self.lets_sockets_through = False
+        self.swallows = False
         self.refused = 0
 
     async def open(self) -> int:
@@ -48,7 +49,10 @@ class Proxy(Cutter):
         if b"upgrade: websocket" in head.lower():
             if not self.lets_sockets_through:
                 self.refused += 1
-                writer.write(REFUSAL)
+                if self.swallows:
+                    await reader.read()
+                else:
+                    writer.write(REFUSAL)
                 writer.close()
                 return
             # The server takes sockets from pages of its own address alone.
@@ -89,6 +93,17 @@ async def test_a_participant_talks_answers_and_finds_it_all_again(ada: Page, pro
     await live(ada)
     await expect(ada.locator(".turn--own .said__text")).to_have_text([STUCK])
     await expect((await nudged(ada)).get_by_text("Used", exact=True)).to_be_visible()
+
+
+async def test_where_sockets_are_swallowed_one_is_enough_to_know(
+    open_window: OpenWindow, room: Room, proxy: Proxy
+) -> None:
+    proxy.swallows = True
+    page = await open_window("phone", at=proxy.url)
+    await join(page, room, "Ada")
+    await say(page, STUCK)
+    await nudged(page)
+    assert proxy.refused == 1
 
 
 async def test_a_facilitator_sees_releases_and_sends(board: Page, ada: Page) -> None:

@@ -168,3 +168,34 @@ def test_a_described_model_is_the_one_in_the_repository():
     described = json.loads((WEIGHTS / "signals.json").read_text())
     assert (WEIGHTS / "signals.onnx").stat().st_size < 30_000_000
     assert described["attribution"]
+
+
+def test_a_sitting_can_start_from_the_shipped_weights():
+    """What quantising took is small: the scores stay those of the file."""
+    from safety.classifiers.in_process import WEIGHTS
+    from safety.classifiers.tokens import load_tokenizer
+    from safety.training.model import SignalsModel
+    from safety.training.scoring import onnx_runner, score_all, torch_runner
+    from safety.training.shipped import state_of
+
+    model = SignalsModel()
+    state = state_of(WEIGHTS / "signals.onnx")
+    missing = model.load_state_dict(state, strict=False)
+    assert missing.unexpected_keys == []
+    assert all(name.startswith("encoder.pooler.") for name in missing.missing_keys)
+    said = [example(f"I will {what} tomorrow") for what in ("rest", "call her", "give up", "run")]
+    tokenizer = load_tokenizer(WEIGHTS / "tokenizer.json")
+    again = score_all(torch_runner(model), said, tokenizer)
+    shipped = score_all(onnx_runner(WEIGHTS / "signals.onnx"), said, tokenizer, rows=1)
+    assert np.corrcoef(again.ravel(), shipped.ravel())[0, 1] > 0.99
+
+
+def test_a_file_that_was_not_quantised_is_refused(tmp_path):
+    import onnx
+
+    from safety.training.shipped import state_of
+
+    empty = onnx.helper.make_model(onnx.helper.make_graph([], "empty", [], []))
+    onnx.save(empty, tmp_path / "signals.onnx")
+    with pytest.raises(ValueError, match="not a quantised export"):
+        state_of(tmp_path / "signals.onnx")
