@@ -17,21 +17,22 @@ KINDS = ("self-harm, veiled", "self-harm, plain", "idiom or other talk")
 def alarms(
     ordinary: Iterable[str],
     cases: Iterable[Mapping[str, Any]],
-    unseen: Iterable[Mapping[str, Any]],
+    unseen: Mapping[str, Iterable[Mapping[str, Any]]],
 ) -> dict[str, Any]:
     """How often a person would be called, by working point, rules and head together.
 
     `cases` are those of the red team, the `held_out` ones counted apart. What is chosen by these
-    counts needs other cases to be tested on: those are `unseen`, by somebody who knew neither the
-    model nor its training, and nothing is fitted or chosen by them.
+    counts needs other cases to be tested on: those are `unseen`, by author, none of whom knew the
+    model or its training, and nothing is fitted or chosen by them.
     """
     groups: dict[str, list[str]] = {ORDINARY: list(ordinary)}
     for case in cases:
         if case.get("kind") in KINDS:
             half = "held out" if case["held_out"] else "seen"
             groups.setdefault(f"{case['kind']}, {half}", []).append(case["text"])
-    for case in unseen:
-        groups.setdefault(f"{case['kind']}, unseen", []).append(case["text"])
+    for author, written in unseen.items():
+        for case in written:
+            groups.setdefault(f"{case['kind']}, unseen, {author}", []).append(case["text"])
     scores = _scored(groups)
     return {
         "suite": "alarms",

@@ -193,6 +193,15 @@ SELF_HARM = (
         r"\b(?:pills|tablets|rope)\b.{0,30}\b(?:put\s+by|in\s+my\s+hand|in\s+front\s+of\s+me"
         r"|bought\s+it\s+for)\b|\b(?:wanting|hope\s+is|hope's)\s+to\s+be\s+dead\b"
     ),
+    (
+        r"\b(?:scared|afraid|frightened|terrified)\s+of\s+(?:(?:what|the\s+things)\s+i(?:'ll|'d|\s+may"
+        r"|\s+might|\s+could|\s+will|\s+think\s+of|\s+want\s+to)?\s+do(?:ing)?\s+to\s+)?my\s?self\b"
+        r"|\bnot\s+safe\s+(?:from|with)\s+my\s?self\b|\beat\s+a\s+bullet\b|\bcutting\s+helps\b"
+    ),
+    (
+        r"\bend\s+it\s+(?:2nite|tonite|2night)\b|\bit\s+was\s+an\s+attempt,?\s+not\s+an\s+accident\b"
+        r"|\bwant(?:ing|ed)?\s+to\s+drown\b(?!\s+(?:out|it|him|her|them|the|my\s+sorrows|in\s+(?!the)))"
+    ),
     # Veiled, where the words leave little else
     (
         r"\bi\s+(?:won'?t|will\s+not)\s+be\s+a\s+burden\b|\ba\s+burden\s+to\s+(?:everyone|everybody"

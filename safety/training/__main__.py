@@ -16,14 +16,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--rows", type=int, help="at most so many rows per set (a smoke run)")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--start", type=Path, help="go on from a checkpoint, or from an exported signals.onnx")
+    parser.add_argument("--start", type=Path, help="go on from a checkpoint or an exported file")
     parser.add_argument("--rate", type=float, default=1.0, help="scales the learning rates")
     parser.add_argument("--share", type=float, default=1.0, help="scales the larger sets")
     parser.add_argument(
         "--refit", nargs="*", default=(), help="dangers whose heads are fitted anew at the end"
     )
     parser.add_argument("--sittings", default="", help="what the card says of earlier sittings")
-    parser.add_argument("--checkpoint", type=Path, help="train nothing, export these weights")
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        nargs="*",
+        default=(),
+        metavar="PATH",
+        help="train nothing, export the mean of these weights",
+    )
 
 
 def plan_of(options: argparse.Namespace) -> Plan:

@@ -102,7 +102,7 @@ def own(split: str) -> Iterator[Example]:
 def heard(split: str) -> Iterator[Example]:
     """How people may say that they want to die, veiled and plainly, and what only sounds alike.
 
-    Four hands wrote a file each, and knew neither the model nor what it is tested on.
+    Seven hands wrote a file each, and knew neither the model nor what it is tested on.
     """
     return _ours(OWN / "heard", split, source="heard")
 

@@ -31,7 +31,7 @@ PASSES = {
     "ailuminate": 6.0,
     "injection": 1.5,
     "own": 6.0,
-    "heard": 5.0,
+    "heard": 8.0,
 }
 SMALL = 3500  # rows; a set as small is never cut
 HEAD_WEIGHT = {"emotion": 0.6, "davidson": 0.5, "commitment": 0.5}

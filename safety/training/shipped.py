@@ -3,9 +3,12 @@
 The full-precision weights of a run are too large to keep in the repository.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import torch
 from onnx import numpy_helper
@@ -48,6 +51,7 @@ def _module(node: str) -> str:
     return ".".join(parts) if parts[0] == "encoder" else f"heads.{parts[-1]}"
 
 
-def _numbers(arrays: dict[str, np.ndarray], stem: str) -> np.ndarray:
+def _numbers(arrays: Mapping[str, npt.NDArray[Any]], stem: str) -> npt.NDArray[np.float32]:
     whole = arrays[stem + _QUANTISED].astype(np.float32) - arrays[stem + _ZERO].astype(np.float32)
-    return whole * arrays[stem + _SCALE]
+    numbers: npt.NDArray[np.float32] = whole * arrays[stem + _SCALE]
+    return numbers

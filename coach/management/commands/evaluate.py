@@ -47,7 +47,10 @@ def _alarms(data: Path) -> dict[str, Any]:
     return alarms(
         ordinary,
         read(cases / "guard.jsonl", {"id": str}),
-        read(cases / "unseen" / "self_harm.jsonl", {"kind": str, "text": str}),
+        {
+            path.stem.replace("_", " "): read(path, {"kind": str, "text": str})
+            for path in sorted((cases / "unseen").glob("*.jsonl"))
+        },
     )
 
 
