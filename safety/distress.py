@@ -279,6 +279,10 @@ SELF_HARM = (
 
 # Said of work, hunger or a joke; or said to rule self-harm out; or about other people's work.
 NOT_SELF_HARM = (
+    (
+        r"\b(?:said|saying|say)\s+my\s+goodbyes\s+(?:to|at|with)\s+(?:the|my|our|his|her)\s+(?:\w+\s+)?"
+        r"(?:team|colleagues?|office|class|school|company|clients?|neighbours?|department|job)\b"
+    ),
     r"\b(?:don'?t|do\s+not|didn'?t|never)\s+want(?:ed)?\s+to\s+die\b",
     r"\b(?:not|never|hate\s+to|don'?t\s+want\s+to|didn'?t\s+want\s+to)\s+be\s+a\s+burden\b",
     r"\b(?:career|political|commercial|social|professional|financial)\s+suicide\b",

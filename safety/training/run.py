@@ -64,9 +64,13 @@ class Plan:
 
     def options(self) -> str:
         """The options that shaped the weights, as one would type them."""
-        named = {"epochs": self.epochs, "seed": self.seed, "rate": self.rate, "share": self.share}
+        if self.checkpoints:
+            shaped = ["--checkpoints", *(path.name for path in self.checkpoints)]
+        else:
+            named = {name: getattr(self, name) for name in ("epochs", "seed", "rate", "share")}
+            shaped = [f"--{name} {value}" for name, value in named.items()]
         refitted = ["--refit", *self.refit] if self.refit else []
-        return " ".join([*(f"--{name} {value}" for name, value in named.items()), *refitted])
+        return " ".join([*shaped, *refitted])
 
 
 def say(message: str) -> None:
