@@ -301,6 +301,20 @@ def test_the_last_to_leave_stops_the_server_and_no_one_before(own_cluster):
         process.communicate()
 
 
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT], ids=lambda told: told.name)
+def test_a_server_that_is_told_to_end_stops_its_database(own_cluster, told):
+    own_cluster.mkdir()
+    (own_cluster / "models").symlink_to(settings.DATA_DIR / "models")
+    log = own_cluster / "log"
+    elsewhere = {"DATA_DIR": str(own_cluster)}
+    with server.running(log=log, environment=elsewhere, migrate=True) as serving:
+        assert alive(own_cluster)
+        serving.process.send_signal(told)
+        assert serving.process.wait(20) == 0
+    assert not alive(own_cluster)
+    assert "Traceback" not in log.read_text()
+
+
 def test_after_kill_9_of_everything_the_next_start_recovers(own_cluster):
     process = holder(own_cluster, "stay")
     assert process.stdout is not None

@@ -1,16 +1,20 @@
 """Serve Sidecoach: pages, API and sockets in one process."""
 
 import os
+import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import connections as databases
 
 from coach import tenancy
 from coach.live.frames import MAX_FRAME_BYTES
@@ -49,6 +53,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         begun = time.monotonic()
+        # The server drains and hands the signal on, which by default would end us before what is
+        # to be done at the end: an embedded database would run on with nobody to stop it.
+        signal.signal(signal.SIGTERM, leave)
         if not options["no_migrate"]:
             self.stderr.write("database ...")
             call_command("migrate", verbosity=0)
@@ -62,6 +69,8 @@ class Command(BaseCommand):
             demo = load(progress=self.stderr.write).as_json()
             if not options["quiet"]:
                 invitation = invite(demo, options["host"], options["port"])
+        # Requests are lent theirs by a pool, which knows nothing of the one that migrated.
+        databases.close_all()
         tenancy.enter(tenancy.NOBODY)
         if options["port"] != settings.ENV.port and not settings.ENV.allowed_origins:
             settings.ALLOWED_ORIGINS = local_origins(options["port"])
@@ -83,7 +92,10 @@ class Command(BaseCommand):
                 self.stdout.write(invitation)
                 self.stdout.write(f"  Ready in {time.monotonic() - begun:.1f} s; Ctrl-C stops it.")
 
-        Announcing(config, ready).run()
+        try:
+            Announcing(config, ready).run()
+        except KeyboardInterrupt:
+            self.stdout.write("  Stopped.")
 
     def ensure_models(self) -> None:
         """Export the embedder once; later starts find it by its digest."""
@@ -105,6 +117,11 @@ class Announcing(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+
+def leave(_number: int, _frame: FrameType | None) -> None:
+    """End as one ends by oneself."""
+    sys.exit(0)
 
 
 def invite(demo: dict[str, Any], host: str, port: int) -> str:
