@@ -346,4 +346,58 @@ NOT_SELF_HARM = (
     ),
     r"\blost\s+the\s+will\s+to\s+live\s+(?:by|about|around|at|somewhere|after)\b",
     r"\bwants?\s+to\s+die\s+(?:at\s+home|in\s+(?:her|his|their)\s+(?:own\s+)?bed)\b",
+    # What only sounds so in the sentences of seven hands: denied, overcome, mourned, of one's work
+    (
+        r"\b(?:no|not|never|any|without)\s+(?:had\s+|have\s+)?(?:a\s+|any\s+|real\s+)?thoughts?\s+of\s+"
+        r"(?:suicide|ending\s+(?:it|my\s+life)|(?:hurt|harm|kill)ing\s+my\s?self)\b"
+        r"(?=.{0,60}\b(?:no|none|never|not|just|only|low)\b)"
+        r"|\b(?:do(?:n'?t|\s+not)|never)\s+want(?:ed)?\s+to\s+(?:hurt\s+my\s?self|harm\s+my\s?self"
+        r"|end\s+my\s+life)\b(?!.{0,12}\b(?:but|any\s?more|yet)\b)"
+    ),
+    (
+        r"\bask(?:ed|s)?\b.{0,30}\b(?:suicide\s+question|suicidal\s+thoughts|thoughts\s+of\s+(?:suicide"
+        r"|harming\s+my\s?self))\b(?=.{0,50}\b(?:honestly|none|no\b|said\s+no))"
+    ),
+    (
+        r"\b(?:(?:suicidal|wanted\s+to\s+die|wanted\s+to\s+end\s+it\s+all|suicidal\s+thoughts)\s+"
+        r"(?:at|when\s+i\s+was|as\s+a)\s+\w+|(?:\w+\s+years\s+ago|at\s+(?:\d\d|school|\w+teen|twenty)"
+        r"|in\s+my\s+(?:teens|twenties)|back\s+in\s+the\s+army)\s+i\s+(?:did\s+)?(?:wanted\s+to\s+(?:die"
+        r"|end\s+it\s+all)|(?:try|tried)\s+to\s+end\s+my\s+life|was\s+suicidal)"
+        r"|used\s+to\s+self[\s-]?harm\s+at\s+school)\b(?=.{0,90}\b(?:got\s+help|what\s+helped|glad|i\s+train"
+        r"|i\s+teach|long\s+past|good\s+after|haven'?t\s+in|haven'?t\s+had|a\s+family|for\s+\w+\s+years)\b)"
+    ),
+    (
+        r"\b(?:(?:his|her|their|mate'?s|friend'?s|brother'?s|sister'?s|uncle'?s|father'?s)\s+suicide\s+"
+        r"(?:was\s+)?\w+\s+years?\s+ago|lost\s+(?:\w+\s+){1,3}to\s+suicide"
+        r"|took\s+(?:his|her|their)\s+(?:own\s+)?life\s+(?:in\s+\d{4}|when\s+i\s+was|\w+\s+years\s+ago))\b"
+    ),
+    (
+        r"\b(?:calls|guide|guideline|talk|talks|law|clause|protocol|notes|conference|helpline|report)\s+"
+        r"(?:\w+\s+){0,3}?(?:about|on|report)\s+(?:\w+\s+){0,4}?(?:suicide|self[\s-]?harm)\b"
+        r"|\b(?:assisted|ritual)\s+suicide\b|\bsuicide\s+(?:watch\s+(?:checks?|rounds?|duty)|clause|question)\b"
+        r"|\b(?:somebody|someone|a\s+(?:student|pupil|client|caller))\s+(?:says?|said)\s+they\s+want(?:ed)?\s+to\s+die\b"
+        r"|\b(?:sit|sat|work|talk|speak)\s+with\s+(?:people|pupils|callers|refugees)\s+who\s+"
+        r"(?:want(?:ed)?\s+to\s+die|feel\s+suicidal|tell\s+me\s+they\s+wanted\s+to\s+die)\b"
+    ),
+    (
+        r"\btired\s+of\s+living\s+(?:(?:out|in|above|below|next|on|at|from)\b|with\s+(?!(?:it|this|me|myself|that)\b))"
+        r"|\bdone\s+with\s+living\s+(?:in|with|out|at|above)\b|\btired\s+of\s+life\s+and\s+my\b"
+        r"|\blost\s+the\s+will\s+to\s+live\s+(?:in|halfway|during|over|while|waiting)\b"
+        r"|\b(?:we'?re|were)\s+all\s+going\s+to\s+die\b|\bdying\s+my\s+hair\b"
+    ),
+    (
+        r"\boverdos(?:e|ed|ing)\s+on\s+(?:coffee|chocolate|cake|sun|sugar|tea|telly|tv|crisps|biscuits|christmas)\b"
+        r"|\btopped\s+my\s?self\s+up\b|\bkms\s+(?:lol|haha|jk)\b|\bstarv(?:e|ed|ing)\s+my\s?self\s+of\b"
+        r"|\bjump(?:ing)?\s+(?:off|from)\s+(?:the\s+)?(?:deep\s+end|(?:career\s+)?ladder|bandwagon|bridge\s+for\s+charity)\b"
+        r"|\bleast\s+painful\s+way\s+to\s+(?:do|tell|say|give|get|cut|end\s+(?:the|this)\s+(?:call|contract|project))\b"
+    ),
+    (
+        r"\bcount(?:ed|ing)\s+(?:out\s+)?(?:my|the)\s+(?:tablets|pills|meds)\s+(?:out\s+for\s+the\s+holiday"
+        r"|for\s+the\s+(?:patients|ward|residents)|twice\s+before\s+sign)|\bstanding\s+on\s+the\s+bridge\s+"
+        r"(?:wait|watch|tak)|\bsuicidal\s+(?:defending|driving|pace|pricing|schedule)\b"
+        r"|\bno\s+reason\s+to\s+stay\s+in\s+(?:this|the|my)\s+(?:association|company|club|team|job|firm|role|city)\b"
+        r"|\b(?:committee|choir|band|team)(?:'s|\s+is|\s+are|\s+was)\s+better\s+off\s+without\s+me\b"
+        r"|\bending\s+it\s+with\s+the\s+(?:agency|supplier|client|gym|contractor|publisher|landlord)\b"
+        r"|\battempt\s+at\s+(?:the|a|an|this)\b|\b(?:boredom|paper|heat|humou?r|coffee|commute)\b.{0,30}\bis\s+lethal\b"
+    ),
 )
