@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections as databases
 
 from coach import tenancy
@@ -53,6 +53,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         begun = time.monotonic()
+        require_free(options["host"], options["port"])
         # The server drains and hands the signal on, which by default would end us before what is
         # to be done at the end: an embedded database would run on with nobody to stop it.
         signal.signal(signal.SIGTERM, leave)
@@ -117,6 +118,21 @@ class Announcing(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+
+def require_free(host: str, port: int) -> None:
+    """Raises CommandError when nobody can listen there; the server itself would say it last."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as exc:
+        raise CommandError(
+            f"cannot listen on {host}:{port}: {exc.strerror or exc}; PORT chooses another port"
+        ) from exc
 
 
 def leave(_number: int, _frame: FrameType | None) -> None:
