@@ -202,6 +202,14 @@ SELF_HARM = (
         r"\bend\s+it\s+(?:2nite|tonite|2night)\b|\bit\s+was\s+an\s+attempt,?\s+not\s+an\s+accident\b"
         r"|\bwant(?:ing|ed)?\s+to\s+drown\b(?!\s+(?:out|it|him|her|them|the|my\s+sorrows|in\s+(?!the)))"
     ),
+    (
+        r"\bdo(?:ing|ne)?\s+(?:my|me)\s?self\s+in\b|\bchickened\s+out\s+of\s+dying\b"
+        r"|\bready\s+to\s+attempt\s+again\b|\bnot\s+safe\b.{0,12}\bi'?ve\s+(?:got\s+)?a\s+plan\b"
+        r"|\ba\s+plan\s+and\s+a\s+date\s+and\s+i'?m\s+(?:not\s+)?scared\b"
+        r"|\bdo\s+it\s+tonight\b.{0,40}\bway\s+out\b"
+        r"|\b(?:hurt|harm)(?:s|ing)\s+(?:him|her|them)sel(?:f|ves)\s+(?:every|again|at\s+night|on\s+purpose)\b"
+        r"|\brope\s+in\s+(?:the|my)\s+(?:garage|shed|car|boot|loft|attic)\b.{0,30}\b(?:thought|ready|waiting)\b"
+    ),
     # Veiled, where the words leave little else
     (
         r"\bi\s+(?:won'?t|will\s+not)\s+be\s+a\s+burden\b|\ba\s+burden\s+to\s+(?:everyone|everybody"

@@ -12,11 +12,11 @@ from safety.text import views
 Policy = Literal["self_harm", "violence", "injection", "toxicity", "off_topic", "unread"]
 
 WORKING_POINT = 0.5
-# Calling a person for nothing wears people out, and not calling may cost a life. At 0.6 six in a
-# hundred of what only sounds alike call on dev, which is as many as we allow.
-SELF_HARM_POINT = 0.6
+# Calling a person for nothing wears people out, and not calling may cost a life. From here on three
+# in a hundred ordinary coaching turns call on dev, which is as many as we allow.
+SELF_HARM_POINT = 0.5
 # From here on nobody is called and nothing is stopped, but no model answers, and help is at hand
-# for whoever spoke. On dev it hears three in four veiled cries, and 7 % of ordinary troubles.
+# for whoever spoke. On dev it hears four in five veiled cries, and one in eight ordinary turns.
 CAREFUL_POINT = 0.3
 _RECENT_TURNS = 3
 _ESCALATED: frozenset[Policy] = frozenset({"self_harm", "violence"})
