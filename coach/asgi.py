@@ -1,6 +1,7 @@
 """The ASGI application: pages and API by Django, sockets by Channels, engines by the lifespan."""
 
 import asyncio
+import gc
 import os
 from typing import Any
 
@@ -66,6 +67,9 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
                 asyncio.create_task(beat.keep()),
             ]
             scope["state"] |= {"hub": hub, "beat": beat}
+            # What is loaded by now stays: looking through it all again holds everybody up.
+            gc.collect()
+            gc.freeze()
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await hub.drain()
