@@ -23,7 +23,7 @@ def alarms(
 
     `cases` are those of the red team, the `held_out` ones counted apart. What is chosen by these
     counts needs other cases to be tested on: those are `unseen`, by author, none of whom knew the
-    model or its training, and nothing is fitted or chosen by them.
+    model, and nothing is fitted or chosen by them.
     """
     groups: dict[str, list[str]] = {ORDINARY: list(ordinary)}
     for case in cases:

@@ -55,8 +55,8 @@ _LIMITS = """
   African-American English; the neutral identity sentences above are a small check, not a cure.
 - Acts learnt from acted motivational interviews and from research meetings; emotion from Reddit.
 - Self-harm has few public examples under an open licence. Most positives are sentences of our own,
-  by seven authors. What it hears of two others, to whom nothing was fitted, is counted by
-  `manage.py evaluate alarms` and told in docs/safety.md.
+  by seven authors. What it hears of sentences that nothing was fitted to, of one other author
+  and of one of the seven, is counted by `manage.py evaluate alarms` and told in docs/safety.md.
 - Irony, quotation, song lyrics and other languages are read poorly.
 - The rows by kind count our own sentences, which are few: read the counts, not the shares.
 
