@@ -153,7 +153,7 @@ def _state(path: Path) -> Mapping[str, torch.Tensor]:
 def _mean(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
     """The mean of several sittings' weights, which lie in one basin when they share a start.
 
-    It scores better than each of them: Wortsman et al., Model soups, ICML 2022.
+    It often scores better than each of them: Wortsman et al., Model soups, ICML 2022.
     """
     states = [_state(path) for path in paths]
     common = set.intersection(*(set(state) for state in states))
